@@ -1,0 +1,42 @@
+"""The names under which events lie in the log. A name, once released, means the same event for ever."""
+
+from collections.abc import Mapping
+
+from domain.access import events as access
+from domain.credits import events as credits
+from domain.job import events as job
+from domain.tester import events as wallet
+
+EVENTS: Mapping[str, type] = {
+    "job.created": job.Created,
+    "job.paused": job.Paused,
+    "job.resumed": job.Resumed,
+    "job.stopped": job.Stopped,
+    "job.resized": job.Resized,
+    "job.cancelled": job.Cancelled,
+    "job.settled": job.Settled,
+    "job.approved": job.Approved,
+    "job.disputed": job.Disputed,
+    "job.resolved": job.Resolved,
+    "job.slot_taken": job.SlotTaken,
+    "job.task_started": job.TaskStarted,
+    "job.proof_rejected": job.ProofRejected,
+    "job.task_completed": job.TaskCompleted,
+    "job.slot_returned": job.SlotReturned,
+    "job.reservation_expired": job.ReservationExpired,
+    "job.task_timed_out": job.TaskTimedOut,
+    "job.assignment_cancelled": job.AssignmentCancelled,
+    "job.payout_granted": job.PayoutGranted,
+    "job.refunded": job.Refunded,
+    "credits.purchase_started": credits.PurchaseStarted,
+    "credits.purchase_completed": credits.PurchaseCompleted,
+    "credits.purchase_failed": credits.PurchaseFailed,
+    "credits.held": credits.Held,
+    "credits.released": credits.Released,
+    "wallet.withdrawn": wallet.Withdrawn,
+    "access.registered": access.Registered,
+    "access.key_issued": access.KeyIssued,
+    "access.key_revoked": access.KeyRevoked,
+}
+
+NAMES: Mapping[type, str] = {event: name for name, event in EVENTS.items()}

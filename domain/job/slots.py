@@ -1,0 +1,79 @@
+"""Which variant a tester gets, and how variants grow with a job. Source: README, "Slots and variants"."""
+
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heapreplace
+from uuid import UUID
+
+from domain.errors import AboveMaximum
+from domain.job.state import Job
+from domain.job.terms import Variant
+
+
+def is_open_to_everyone(variant: Variant) -> bool:
+    """Whether a tester of whom nothing is known may take it.
+
+    No tester has a profile yet, so no audience filter and no ``only`` constraint is met; ``exclude`` always is.
+    """
+    return not variant.audience_filters and all(c.rule == "exclude" for c in variant.tech_constraints)
+
+
+def eligible_variants(job: Job) -> tuple[Variant, ...]:
+    """The variants that a tester may be given; none in a job for members of a project."""
+    if job.terms.project_testers_only:
+        return ()
+    return tuple(v for v in job.variants if is_open_to_everyone(v))
+
+
+def lacking(job: Job, variant: Variant) -> int:
+    """How many testers the variant is short of its minimum."""
+    return max(0, variant.target_testers_min - job.taken_by_variant[variant.id])
+
+
+def open_variant(job: Job, eligible: Sequence[Variant]) -> Variant | None:
+    """The variant for the next tester: the one furthest below its minimum, then with the most room, then the first.
+
+    A slot that another variant's minimum needs is not given away. A variant below its own minimum is always
+    open: after a shrinking resize the open slots can be fewer than all that is lacking, and somebody has to be
+    able to take them.
+    """
+    lacking_in_all = sum(lacking(job, v) for v in job.variants)
+    best: tuple[int, int] | None = None
+    chosen = None
+    for variant in eligible:
+        lack = lacking(job, variant)
+        room = job.maxima[variant.id] - job.taken_by_variant[variant.id]
+        is_open = room > 0 and (lack > 0 or job.open_slots > lacking_in_all - lack)
+        if is_open and (best is None or (lack, room) > best):
+            best, chosen = (lack, room), variant
+    return chosen
+
+
+def widened_maxima(job: Job, target: int) -> dict[UUID, int]:
+    """The maxima that must grow for a target, by variant id.
+
+    The excess over all maxima goes out one slot at a time to the variant without an explicit maximum that has
+    the fewest taken + widened so far, ties in order. Raises AboveMaximum when every maximum is explicit.
+    """
+    excess = target - sum(job.maxima.values())
+    if excess <= 0:
+        return {}
+    widening = [v for v in job.variants if v.target_testers_max is None]
+    if not widening:
+        raise AboveMaximum(
+            f"The variants take {sum(job.maxima.values())} testers together, and each has a maximum of its own."
+        )
+    return _handed_out(job, widening, excess)
+
+
+def _handed_out(job: Job, widening: Iterable[Variant], excess: int) -> dict[UUID, int]:
+    queue = [
+        (job.taken_by_variant[v.id] + job.maxima[v.id] - v.first_maximum, order, v.id)
+        for order, v in enumerate(widening)
+    ]
+    heapify(queue)
+    widened: dict[UUID, int] = {}
+    for _ in range(excess):
+        count, order, variant_id = queue[0]
+        heapreplace(queue, (count + 1, order, variant_id))
+        widened[variant_id] = widened.get(variant_id, job.maxima[variant_id]) + 1
+    return widened

@@ -1,0 +1,141 @@
+"""What a job's history adds up to."""
+
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from domain.job.events import ClosedReason
+from domain.job.terms import Terms, Variant
+from domain.times import Instant
+
+
+class Phase(StrEnum):
+    """Where a job is in its life. ``status`` and ``settlementStatus``, which users see, follow from it."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CLOSING = "closing"
+    CANCELLED = "cancelled"
+    PENDING_APPROVAL = "pending_approval"
+    APPROVED = "approved"
+    DISPUTED = "disputed"
+    RESOLVED = "resolved"
+
+
+OPEN = frozenset({Phase.ACTIVE, Phase.PAUSED, Phase.CLOSING})
+SETTLING = frozenset({Phase.PENDING_APPROVAL, Phase.APPROVED, Phase.DISPUTED, Phase.RESOLVED})
+
+
+class AssignmentStatus(StrEnum):
+    PENDING = "pending"
+    STARTED = "started"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+    TIMED_OUT = "timed_out"
+    RETURNED = "returned"
+    CANCELLED = "cancelled"
+
+
+AT_WORK = frozenset({AssignmentStatus.PENDING, AssignmentStatus.STARTED})
+
+
+@dataclass(slots=True)
+class Assignment:
+    """One tester on one slot.
+
+    ``due_at`` is the reservation's end while pending and the hard limit once started. ``payout_cents`` and
+    ``fee_cents`` are what was earned. ``settled_as`` is the phase of its own settlement, null before that.
+    """
+
+    id: UUID
+    tester_id: UUID
+    tester_public_id: int
+    variant_id: UUID
+    due_at: Instant
+    status: AssignmentStatus = AssignmentStatus.PENDING
+    started_at: Instant = 0
+    payout_cents: int = 0
+    fee_cents: int = 0
+    wrong_proofs: int = 0
+    settled_as: Phase | None = None
+
+    @property
+    def cost_cents(self) -> int:
+        """Earned payout and fee together."""
+        return self.payout_cents + self.fee_cents
+
+
+@dataclass(slots=True)
+class Job:
+    """A job now. ``evolve`` advances it in place; ``detached`` gives a copy that may be advanced apart."""
+
+    owner_id: UUID
+    terms: Terms
+    slot_hold_cents: int
+    target: int
+    hold_cents: int
+    escrow_cents: int
+    posting_ends_at: Instant
+    maxima: dict[UUID, int]
+    taken_by_variant: dict[UUID, int]
+    phase: Phase = Phase.ACTIVE
+    was_cancelled: bool = False
+    at_work: int = 0
+    completed: int = 0
+    completed_cost_cents: int = 0
+    ended_by_deadline: int = 0
+    settlement_deadline: Instant | None = None
+    closed_reason: ClosedReason | None = None
+    open_claims: int = 0
+    assignments: dict[UUID, Assignment] = field(default_factory=dict)
+    assignment_of_tester: dict[UUID, UUID] = field(default_factory=dict)
+    tester_of_public_id: dict[int, UUID] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether settlement has not begun and the job was not cancelled."""
+        return self.phase in OPEN
+
+    @property
+    def status(self) -> str:
+        """The contract's ``status``."""
+        if self.is_open:
+            return self.phase.value
+        return "cancelled" if self.was_cancelled else "completed"
+
+    @property
+    def settlement_status(self) -> str | None:
+        """The contract's ``settlementStatus``."""
+        return self.phase.value if self.phase in SETTLING else None
+
+    @property
+    def taken(self) -> int:
+        """Slots that are pending, started or completed."""
+        return self.at_work + self.completed
+
+    @property
+    def open_slots(self) -> int:
+        return self.target - self.taken
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        return self.terms.variants
+
+    def completed_assignments(self) -> Iterator[Assignment]:
+        """Those that handed in, in the order in which they took their slots."""
+        return (a for a in self.assignments.values() if a.status is AssignmentStatus.COMPLETED)
+
+    def assignments_at_work(self) -> Iterator[Assignment]:
+        return (a for a in self.assignments.values() if a.status in AT_WORK)
+
+    def detached(self) -> "Job":
+        """A copy that shares nothing that changes: for trying out what a command would do."""
+        twin = copy(self)
+        twin.maxima = dict(self.maxima)
+        twin.taken_by_variant = dict(self.taken_by_variant)
+        twin.assignments = {key: copy(a) for key, a in self.assignments.items()}
+        twin.assignment_of_tester = dict(self.assignment_of_tester)
+        twin.tester_of_public_id = dict(self.tester_of_public_id)
+        return twin

@@ -1,0 +1,20 @@
+"""What can be asked of a tester's wallet."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """``granted_cents`` is the sum of all payouts granted to the tester so far.
+
+    Payouts are irreversible, so a sum that is behind can refuse too early but never pay too much.
+    """
+
+    withdrawal_id: UUID
+    amount_cents: int
+    granted_cents: int
+
+
+WalletCommand: TypeAlias = Withdraw

@@ -1,0 +1,16 @@
+"""What can happen to a tester's wallet. What was earned lies in the jobs' own streams."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """Pay left the wallet towards the tester's bank."""
+
+    withdrawal_id: UUID
+    amount_cents: int
+
+
+WalletEvent: TypeAlias = Withdrawn
