@@ -65,9 +65,7 @@ def after_leaving(
 
 def cancel(job: Job, now: Instant) -> tuple[e.JobEvent, ...]:
     """End everybody's work unpaid; what was completed before is settled as in any other job."""
-    left = tuple(
-        e.AssignmentCancelled(assignment_id=a.id, tester_id=a.tester_id) for a in job.assignments_at_work()
-    )
+    left = tuple(e.AssignmentCancelled(assignment_id=a.id, tester_id=a.tester_id) for a in job.assignments_at_work())
     cost = job.completed_cost_cents
     cancelled = e.Cancelled(
         owner_id=job.owner_id, released_cents=job.hold_cents - cost, reason=e.ClosedReason.CANCELLED

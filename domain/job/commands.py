@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from domain.job.deadlines import Deadline
-from domain.job.events import Flags
+from domain.job.events import NO_FLAGS, Flags
 from domain.job.terms import Terms
 
 
@@ -58,7 +58,7 @@ class TesterClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeJob:
-    flags: Flags = Flags()
+    flags: Flags = NO_FLAGS
     platform_issue_description: str | None = None
     billing_discrepancy_description: str | None = None
     testers: tuple[TesterClaim, ...] = ()

@@ -80,9 +80,7 @@ def decide(command: c.JobCommand, job: Job | None, now: Instant) -> tuple[e.JobE
         case c.DisputeJob() if phase is Phase.PENDING_APPROVAL:
             return disputes.dispute(command, job)
         case c.ApproveJob() | c.DisputeJob():
-            raise NotPendingApproval(
-                f"{_standing(job)}; only a settlement that is pending approval can be decided."
-            )
+            raise NotPendingApproval(f"{_standing(job)}; only a settlement that is pending approval can be decided.")
         case c.ResolveDispute():
             return _resolve(command, job)
         case c.CreateJob():
@@ -274,11 +272,7 @@ _WAITING_FOR = {
 def _run_out(command: c.PassDeadline, job: Job) -> tuple[e.JobEvent, ...]:
     due = command.deadline
     assignment = job.assignments.get(due.assignment_id) if due.assignment_id else None
-    if (
-        assignment is None
-        or assignment.due_at != due.due_at
-        or assignment.status is not _WAITING_FOR[due.kind]
-    ):
+    if assignment is None or assignment.due_at != due.due_at or assignment.status is not _WAITING_FOR[due.kind]:
         return ()
     ran_out: e.JobEvent
     if due.kind is DeadlineKind.RESERVATION:

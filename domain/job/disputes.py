@@ -115,9 +115,7 @@ def _decided(command: ResolveDispute, job: Job) -> list[tuple[Assignment, Resolu
     for index, resolution in enumerate(command.resolutions):
         assignment = job.assignments.get(resolution.assignment_id)
         if assignment is None or assignment.settled_as not in (Phase.DISPUTED, Phase.RESOLVED):
-            problems.append(
-                FieldProblem(f"/resolutions/{index}/assignmentId", "must be disputed in this job")
-            )
+            problems.append(FieldProblem(f"/resolutions/{index}/assignmentId", "must be disputed in this job"))
         elif assignment.id in decided:
             problems.append(FieldProblem(f"/resolutions/{index}/assignmentId", "is listed twice"))
         else:
@@ -130,9 +128,7 @@ def _decided(command: ResolveDispute, job: Job) -> list[tuple[Assignment, Resolu
     return list(decided.values())
 
 
-def _amount_problems(
-    pointer: str, job: Job, assignment: Assignment, resolution: Resolution
-) -> Iterator[FieldProblem]:
+def _amount_problems(pointer: str, job: Job, assignment: Assignment, resolution: Resolution) -> Iterator[FieldProblem]:
     if resolution.payout_cents > assignment.payout_cents:
         yield FieldProblem(
             f"{pointer}/payoutCents", f"must be at most the {assignment.payout_cents} cents that were earned"

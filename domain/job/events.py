@@ -116,6 +116,9 @@ class Flags:
     billing_discrepancy: bool = False
 
 
+NO_FLAGS = Flags()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disputed:
     """The owner disputes the claimed assignments; all other completed ones are approved."""

@@ -154,9 +154,7 @@ def _refunded(job: Job, event: e.Refunded) -> None:
 def _at_work(job: Job, event: Any) -> Assignment:
     assignment = job.assignments[event.assignment_id]
     if assignment.status not in AT_WORK:
-        raise InvariantBroken(
-            f"{type(event).__name__} cannot follow once the assignment is {assignment.status}."
-        )
+        raise InvariantBroken(f"{type(event).__name__} cannot follow once the assignment is {assignment.status}.")
     return assignment
 
 

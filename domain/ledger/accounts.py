@@ -32,9 +32,7 @@ class Account:
     name: str
 
 
-def account(
-    kind: AccountKind, *, owner_id: UUID | None, job_id: UUID | None, tester_id: UUID | None
-) -> Account:
+def account(kind: AccountKind, *, owner_id: UUID | None, job_id: UUID | None, tester_id: UUID | None) -> Account:
     """The account of a kind that belongs to an owner, job or tester."""
     match kind:
         case AccountKind.OWNER_CREDITS:
