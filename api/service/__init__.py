@@ -1,0 +1,1 @@
+"""Load, decide, commit: use cases that know neither HTTP nor SQL, and the committer that makes them durable."""

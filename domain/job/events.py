@@ -58,7 +58,7 @@ class Stopped:
 class Resized:
     """Another number of slots. One of ``held_cents`` and ``released_cents`` is 0.
 
-    ``maxima`` gives the new maximum of each variant that had to be widened, by variant id.
+    ``maxima`` gives the maximum of every variant from now on, by variant id; empty when none had to grow.
     """
 
     owner_id: UUID

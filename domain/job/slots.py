@@ -49,7 +49,7 @@ def open_variant(job: Job, eligible: Sequence[Variant]) -> Variant | None:
 
 
 def widened_maxima(job: Job, target: int) -> dict[UUID, int]:
-    """The maxima that must grow for a target, by variant id.
+    """The maxima of all variants for a target, by variant id; empty when none has to grow.
 
     The excess over all maxima goes out one slot at a time to the variant without an explicit maximum that has
     the fewest taken + widened so far, ties in order. Raises AboveMaximum when every maximum is explicit.
@@ -71,9 +71,9 @@ def _handed_out(job: Job, widening: Iterable[Variant], excess: int) -> dict[UUID
         for order, v in enumerate(widening)
     ]
     heapify(queue)
-    widened: dict[UUID, int] = {}
+    maxima = dict(job.maxima)
     for _ in range(excess):
         count, order, variant_id = queue[0]
         heapreplace(queue, (count + 1, order, variant_id))
-        widened[variant_id] = widened.get(variant_id, job.maxima[variant_id]) + 1
-    return widened
+        maxima[variant_id] += 1
+    return maxima

@@ -1,0 +1,119 @@
+"""The two families of schemas, and the one way in: bytes or a query string become a checked request.
+
+A request is read twice: once strictly, for what it says as a JSON value, once into its schema. The second
+reading starts from the bytes because only then are texts allowed to become UUIDs and enums.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import cache
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from api.http.schemas.instants import instant_text, parse_instant
+from api.http.schemas.strict_json import LARGE_BYTES, nul_problems, read_json, refuse_sprawl
+from api.http.schemas.wording import MAX_NAME, MAX_PROBLEMS, field_type, problems, schema_of
+from domain.errors import FieldProblem, InvalidRequest
+
+__all__ = [
+    "Answer",
+    "Request",
+    "instant_text",
+    "parse_instant",
+    "read_json",
+    "validate",
+    "validate_query",
+]
+
+_PLAIN_INTEGER = re.compile("[0-9]{1,18}")
+_BOOLEANS = {"true": True, "false": False}
+
+
+class Request(BaseModel):
+    """What a client sends: camelCase, of exact types, nothing unknown; null is as not given."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", alias_generator=to_camel, frozen=True, hide_input_in_errors=True
+    )
+
+
+class Answer(BaseModel):
+    """What a client gets: camelCase, every field present. Describes answers; the server builds them as dicts."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", alias_generator=to_camel, serialize_by_alias=True, frozen=True
+    )
+
+
+M = TypeVar("M", bound=Request)
+
+
+def validate(model: type[M], body: bytes, parsed: object) -> M:
+    """A body as its request; an InvalidRequest that names every wrong field.
+
+    ``parsed`` is what ``read_json`` made of the body. A command that needs no body is given as ``b"{}"``.
+    """
+    if len(body) > LARGE_BYTES:
+        refuse_sprawl(parsed)
+    nuls = nul_problems(parsed) if b"\\u0000" in body else []
+    try:
+        request = model.__pydantic_validator__.validate_json(body)
+    except ValidationError as error:
+        raise _every_problem([*nuls, *problems(model, error)]) from None
+    if nuls:
+        raise InvalidRequest(nuls)
+    return request  # type: ignore[no-any-return]
+
+
+def _every_problem(found: Sequence[FieldProblem]) -> InvalidRequest:
+    """The first complaint about each field, a hundred at most."""
+    by_pointer = {problem.pointer: problem for problem in reversed(found)}
+    return InvalidRequest(list(reversed(by_pointer.values()))[:MAX_PROBLEMS])
+
+
+def validate_query(model: type[M], pairs: Sequence[tuple[str, str]]) -> M:
+    """The parameters of a query string as their request; an InvalidRequest that names every wrong one."""
+    kinds = _kinds(model)
+    found = list(_query_problems(kinds, pairs))
+    values = {name: _plain(kinds[name], text) for name, text in pairs if name in kinds}
+    try:
+        request = model.__pydantic_validator__.validate_python(values)
+    except ValidationError as error:
+        wrong = [FieldProblem(f"?{each.pointer[1:]}", each.detail) for each in problems(model, error)]
+        raise _every_problem([*found, *wrong]) from None
+    if found:
+        raise _every_problem(found)
+    return request  # type: ignore[no-any-return]
+
+
+def _query_problems(known: Container[str], pairs: Sequence[tuple[str, str]]) -> Iterator[FieldProblem]:
+    """What is wrong with the parameters before any is looked at by itself."""
+    for name, times in Counter(name for name, _ in pairs).items():
+        if name not in known:
+            shown = name if len(name) <= MAX_NAME else ""
+            yield FieldProblem(f"?{shown}", "is not a known parameter; remove it")
+        elif times > 1:
+            yield FieldProblem(f"?{name}", "must be given once")
+    for name, text in pairs:
+        if "\0" in text:
+            yield FieldProblem(f"?{name[:MAX_NAME]}", "must not contain the character U+0000")
+
+
+@cache
+def _kinds(model: type[Request]) -> Mapping[str, str]:
+    """What each parameter of a query is: the type of its JSON schema."""
+    return {name: field_type(model, name) for name in schema_of(model)["properties"]}
+
+
+def _plain(kind: str, text: str) -> object:
+    """A parameter's text as a value of its kind; as it is when it is not one, to be refused by its schema."""
+    match kind:
+        case "integer" if _PLAIN_INTEGER.fullmatch(text):
+            return int(text)
+        case "boolean":
+            return _BOOLEANS.get(text, text)
+        case _:
+            return text

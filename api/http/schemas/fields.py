@@ -1,0 +1,77 @@
+"""The field types that several schemas share, and the patterns that texts are held to."""
+
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+from api.http.schemas.instants import parse_instant
+
+NOT_BLANK = r"\S"
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+UUID_TEXT = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+TESTER_TEXT = rf"({UUID_TEXT})|(^[1-9][0-9]{{0,17}}$)"
+WEB_URL = r'^[hH][tT][tT][pP][sS]?://[^\x00-\x20\x7f\\<>"/?#:@][^\x00-\x20\x7f\\<>"]*$'
+
+PHRASES = {
+    SLUG: "a slug of small letters, digits and single hyphens",
+    TESTER_TEXT: "a tester's UUID, a tester's public id",
+    WEB_URL: "an http or https URL without spaces",
+}
+"""How a sentence names what a pattern wants."""
+
+
+class _UuidText:
+    """A UUID in its usual form alone, without the braces and prefixes that UUID parsers also take."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(pattern=UUID_TEXT, strict=True)
+        return core_schema.chain_schema([text, core_schema.uuid_schema(strict=False)])
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "format": "uuid"}
+
+
+class _InstantText:
+    """A date-time text that becomes milliseconds since the epoch."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(max_length=100, strict=True)
+        return core_schema.no_info_after_validator_function(parse_instant, text)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time", "maxLength": 100}
+
+
+Id: TypeAlias = Annotated[UUID, _UuidText()]
+InstantIn: TypeAlias = Annotated[int, _InstantText()]
+InstantOut: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time in UTC with Z."""
+
+Cents: TypeAlias = Annotated[int, Field(ge=0)]
+"""Money in cents, never negative."""
+
+PurchaseCents: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
+LongText: TypeAlias = Annotated[str, Field(max_length=10_000)]
+RequiredText: TypeAlias = Annotated[str, Field(max_length=10_000, pattern=NOT_BLANK)]
+Label: TypeAlias = Annotated[str, Field(max_length=500, pattern=NOT_BLANK)]
+Word: TypeAlias = Annotated[str, Field(max_length=64, pattern=NOT_BLANK)]
+Cursor: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+PageSize: TypeAlias = Annotated[int, Field(ge=1, le=50)]
+
+MAX_NUMBER = 10**15
+"""Numbers up to here are told apart exactly, whether read as an integer or as a float."""
+
+Number: TypeAlias = (
+    Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+    | Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
+)

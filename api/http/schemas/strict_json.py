@@ -1,0 +1,108 @@
+"""JSON as strictly as it can be read: what two readers could understand differently is refused."""
+
+import re
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeAlias
+
+import jiter
+
+from api.http.schemas.wording import MAX_PROBLEMS, pointer
+from domain.errors import FieldProblem, InvalidRequest, invalid
+
+Steps: TypeAlias = tuple[int | str, ...]
+
+MAX_FIELDS = 200
+"""No object of any request has more fields than a submission may have answers."""
+
+MAX_ITEMS = 10_000
+"""No list of any request is longer."""
+
+LARGE_BYTES = 64 * 1024
+"""Bodies from here on are measured before they are checked, so that a wrong one costs no more than a right one."""
+
+_BOM = b"\xef\xbb\xbf"
+
+# A number past a float's range has an exponent of three digits or 200 digits in a row; strings may look so too.
+_NUMBERS = bytes(ord("0") if ord("0") <= c <= ord("9") else c for c in range(256))
+_HUGE_EXPONENTS = (b"e000", b"E000")
+_MANY_DIGITS = b"0" * 200
+
+_SENTENCES = {
+    "Detected duplicate key": "names a field twice",
+    "recursion limit exceeded": "is nested deeper than 200 levels",
+    "number out of range": "has a number that is too long",
+    "lone leading surrogate": "has half of a surrogate pair in a string; send whole characters",
+    "unexpected end of hex escape": "has half of a surrogate pair or a broken \\u escape in a string",
+    "invalid unicode code point": "is not valid UTF-8",
+    "EOF while parsing": "is not JSON: it ends too early",
+}
+"""What the reader's complaint means to a client."""
+
+
+def read_json(body: bytes) -> object:
+    """The value of a JSON text; an InvalidRequest when it is not one, or not one that everybody reads alike."""
+    try:
+        value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise invalid("", _sentence(body, str(error))) from None
+    numbers = body.translate(_NUMBERS, b"+")
+    if _HUGE_EXPONENTS[0] in numbers or _HUGE_EXPONENTS[1] in numbers or _MANY_DIGITS in numbers:
+        _refuse_huge_numbers(value)
+    return value
+
+
+def _sentence(body: bytes, complaint: str) -> str:
+    """What is wrong and where, without the piece of the body that the reader quotes."""
+    if body.startswith(_BOM):
+        return "must not begin with a byte order mark"
+    place = re.search(r" at line \d+ column \d+$", complaint)
+    for beginning, sentence in _SENTENCES.items():
+        if complaint.startswith(beginning):
+            return sentence + (place[0] if place else "")
+    return "is not JSON" + (place[0] if place else "")
+
+
+def _refuse_huge_numbers(value: object) -> None:
+    huge = (
+        FieldProblem(pointer(steps), "is a number beyond the range of a double")
+        for steps, each in walk(value)
+        if isinstance(each, int | float) and abs(each) > sys.float_info.max
+    )
+    if problems := tuple(islice(huge, MAX_PROBLEMS)):
+        raise InvalidRequest(problems)
+
+
+def refuse_sprawl(value: object) -> None:
+    """Refuse a list or an object that is larger than any that a request may have."""
+    for steps, each in walk(value):
+        if isinstance(each, dict) and len(each) > MAX_FIELDS:
+            raise invalid(pointer(steps), f"must be an object of at most {MAX_FIELDS} fields")
+        if isinstance(each, list) and len(each) > MAX_ITEMS:
+            raise invalid(pointer(steps), f"must be a list of at most {MAX_ITEMS} items")
+
+
+def nul_problems(value: object) -> list[FieldProblem]:
+    """Where a value has U+0000, which databases cannot keep."""
+    return list(islice(_nuls(value), MAX_PROBLEMS))
+
+
+def _nuls(value: object) -> Iterator[FieldProblem]:
+    for steps, each in walk(value):
+        if isinstance(each, str) and "\0" in each:
+            yield FieldProblem(pointer(steps), "must not contain the character U+0000")
+        if isinstance(each, dict) and any("\0" in name for name in each):
+            yield FieldProblem(pointer(steps), "has a field whose name contains the character U+0000")
+
+
+def walk(value: object) -> Iterator[tuple[Steps, object]]:
+    """A JSON value and all that is in it, outermost first, each with the steps to it."""
+    ahead: list[tuple[Steps, object]] = [((), value)]
+    while ahead:
+        steps, each = ahead.pop()
+        yield steps, each
+        if isinstance(each, dict):
+            ahead.extend(((*steps, name), inner) for name, inner in reversed(each.items()))
+        elif isinstance(each, list):
+            ahead.extend(((*steps, i), each[i]) for i in range(len(each) - 1, -1, -1))

@@ -1,0 +1,477 @@
+"""The committer: decides commands one after the other and makes a batch of them durable at once.
+
+While one batch is being committed, the next one forms. A batch is one transaction: the head of the log is locked,
+what fell due is written, each command is decided, and events, read models, kept answers and head are committed
+with one fsync. Only then is anybody answered, refusals included, so that every answer is linearizable.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from api.service.cache import GenerationCache
+from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
+from api.service.refusals import (
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    Overloaded,
+    Unavailable,
+    VersionMismatch,
+)
+from api.service.work import Answer, Context, Detached, UseCase, Work
+from domain.catalogue import NAMES
+from domain.decider import Decider
+from domain.errors import InvariantBroken, Refusal
+from domain.job.commands import PassDeadline
+from domain.job.decider import JOB
+from domain.ledger.rules import journal_entries
+from domain.recorded import SYSTEM, Recorded
+from domain.times import Instant
+from projections.times import iso
+
+log = logging.getLogger("tallyhold.committer")
+
+S = TypeVar("S")
+
+MAX_WAITING = 4_096
+"""Commands that may wait; one more is refused as overloaded."""
+MAX_BATCH = 256
+MAX_DUE_IN_BATCH = 500
+"""Deadlines written in one transaction; the next ones come in the next."""
+CACHED_STREAMS = 20_000
+BUSY_PAUSE_SECONDS = 0.005
+BUSY_LIMIT_SECONDS = 10.0
+EVENTS_SHOWN = 100
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A durable answer, ready to send."""
+
+    status: int
+    body: bytes
+    location: str | None
+    etag: str | None
+    position: int
+    replayed: bool = False
+    waits_for_purchase: UUID | None = None
+
+
+@dataclass(slots=True)
+class Waiting:
+    use_case: UseCase
+    context: Context
+    future: asyncio.Future[Reply]
+
+
+@dataclass(slots=True)
+class _Flush:
+    """What one transaction has gathered."""
+
+    head: Head
+    now: Instant
+    events: list[Recorded[Any]] = field(default_factory=list)
+    kept: dict[bytes, KeptAnswer] = field(default_factory=dict)
+    outcomes: list[tuple[asyncio.Future[Reply], Reply | BaseException]] = field(default_factory=list)
+    wrote: bool = False
+
+
+class _Poison(Exception):
+    """A command or a job whose decision failed in a way that nobody foresaw."""
+
+    def __init__(self, waiting: Waiting | None, job_id: UUID | None) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.job_id = job_id
+
+
+class Committer:
+    """One per process. Owns the states of streams; nobody else may touch them."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: deque[Waiting] = deque()
+        self._catch_ups: list[asyncio.Future[None]] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._cache: GenerationCache[UUID, tuple[Any, int]] = GenerationCache(CACHED_STREAMS)
+        self._position = -1
+        self._head: Head | None = None
+        self._catching_up = True
+        self.set_aside: set[UUID] = set()
+        """Jobs whose deadlines raise errors that nobody foresaw; they stop nobody else."""
+        self.on_commit: list[Callable[[Sequence[Recorded[Any]]], None]] = []
+        self.commits = 0
+        self.commands = 0
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to serve, on the running loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Finish what was accepted, refuse the rest."""
+        self._closing = True
+        self._wake.set()
+        if self._task:
+            await self._task
+        self._thread.shutdown()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all that fell due while nobody was there has been written."""
+        return not self._catching_up and not self._closing
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def now(self) -> Instant:
+        """The platform's time: never earlier than the log's last time."""
+        assert self._head is not None
+        if self._head.sandbox_now is not None:
+            return self._head.sandbox_now
+        return max(self._clock.now(), self._head.last_time)
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self._head is not None and self._head.sandbox_now is not None
+
+    @property
+    def next_due(self) -> Instant | None:
+        return self._head.next_due if self._head else None
+
+    def has_due(self) -> bool:
+        """Whether a deadline has passed that is not written yet."""
+        return self._head is None or (self._head.next_due is not None and self._head.next_due <= self.now())
+
+    async def catch_up(self) -> None:
+        """Return when everything due by now is written. Raises Unavailable while closing."""
+        if self._closing:
+            raise Unavailable("The service is shutting down; try again in some seconds.")
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._catch_ups.append(future)
+        self._wake.set()
+        await future
+
+    def submit(self, use_case: UseCase, context: Context) -> asyncio.Future[Reply]:
+        """Queue a command; the future gives its durable reply, or raises its refusal."""
+        if self._closing:
+            raise Unavailable("The service is shutting down; try again in some seconds.")
+        if len(self._waiting) >= MAX_WAITING:
+            raise Overloaded("Too many commands are waiting; try again in a second.")
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(use_case, context, future))
+        self._wake.set()
+        return future
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while not self._closing or self._waiting or self._catch_ups:
+            await self._wake.wait()
+            self._wake.clear()
+            # One turn for requests that arrived together with the one that woke us: they share the fsync.
+            await asyncio.sleep(0)
+            while self._waiting or self._catch_ups:
+                await self._round()
+            if self._closing:
+                break
+
+    async def _round(self) -> None:
+        waiting = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+        catch_ups, self._catch_ups = self._catch_ups, []
+        try:
+            behind = await self._flush(waiting)
+        except Exception as error:
+            self._fail(waiting, catch_ups, error)
+            return
+        if behind:
+            self._catch_ups += catch_ups
+        else:
+            self._catching_up = False
+            for future in catch_ups:
+                if not future.done():
+                    future.set_result(None)
+
+    def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
+        log.error("a batch could not be written", exc_info=error)
+        refusal = Unavailable("The store could not be written; nothing of this command was kept. Try again.")
+        for one in (*(w.future for w in waiting), *catch_ups):
+            if not one.done():
+                one.set_exception(refusal)
+
+    async def _flush(self, waiting: list[Waiting]) -> bool:
+        """One transaction. True when more is due than fits in it: then no command was decided yet."""
+        while True:
+            head = await self._begin()
+            flush = _Flush(head, self._time(head))
+            try:
+                behind = self._write_due(flush)
+                if behind:
+                    self._waiting.extendleft(reversed(waiting))
+                else:
+                    for one in waiting:
+                        self._decide(one, flush)
+                await self._finish(flush)
+            except _Poison as poison:
+                self._abandon()
+                waiting = self._without_poison(waiting, poison)
+                continue
+            except BaseException:
+                self._abandon()
+                raise
+            return behind
+
+    async def _begin(self) -> Head:
+        self._cache.age()
+        deadline = asyncio.get_running_loop().time() + BUSY_LIMIT_SECONDS
+        while True:
+            try:
+                head = self._store.begin()
+                break
+            except StoreBusy:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(BUSY_PAUSE_SECONDS)
+        if head.position != self._position:
+            self._forget_what_others_wrote(head)
+        return head
+
+    def _forget_what_others_wrote(self, head: Head) -> None:
+        if self._position >= 0:
+            for stream in self._store.streams_after(self._position):
+                self._cache.drop(stream)
+        self._position = head.position
+
+    def _time(self, head: Head) -> Instant:
+        return head.sandbox_now if head.sandbox_now is not None else max(self._clock.now(), head.last_time)
+
+    def _abandon(self) -> None:
+        """Roll back, and forget every state: some may hold events that were never kept."""
+        self._store.rollback()
+        self._cache.clear()
+
+    def _without_poison(self, waiting: list[Waiting], poison: _Poison) -> list[Waiting]:
+        if poison.job_id is not None:
+            self.set_aside.add(poison.job_id)
+            log.critical("job set aside: its deadline failed", extra={"job": str(poison.job_id)}, exc_info=poison)
+            return waiting
+        assert poison.waiting is not None
+        log.error("a command failed", exc_info=poison)
+        if not poison.waiting.future.done():
+            poison.waiting.future.set_exception(poison.__cause__ or InvariantBroken("a command failed"))
+        return [one for one in waiting if one is not poison.waiting]
+
+    async def _finish(self, flush: _Flush) -> None:
+        """Write, commit, and only then answer."""
+        store, head = self._store, flush.head
+        if flush.events:
+            store.append(flush.events)
+        if flush.kept:
+            store.keep_answers(tuple(flush.kept.values()), flush.now)
+        if flush.events or flush.kept or flush.wrote:
+            head.position += len(flush.events)
+            head.last_time = max(head.last_time, flush.now)
+            head.next_due = store.next_due(tuple(self.set_aside))
+            store.write_head(head)
+            await asyncio.get_running_loop().run_in_executor(self._thread, store.commit)
+        else:
+            head.next_due = store.next_due(tuple(self.set_aside))
+            store.rollback()
+        self._position = head.position
+        self._head = head
+        self.commits += 1
+        self.commands += len(flush.outcomes)
+        if flush.events:
+            for listener in self.on_commit:
+                listener(flush.events)
+        for future, outcome in flush.outcomes:
+            if future.done():
+                continue  # the caller has gone away; what it asked for is done all the same
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    # -- deadlines ---------------------------------------------------------------------------------------------
+
+    def _write_due(self, flush: _Flush) -> bool:
+        """Write what is due by now, in order of due time; True when some is left for the next transaction."""
+        written = 0
+        while written < MAX_DUE_IN_BATCH:
+            due = self._store.due(flush.now, MAX_DUE_IN_BATCH, tuple(self.set_aside))
+            if not due:
+                return False
+            written += self._write_some(due, flush)
+        return bool(self._store.due(flush.now, 1, tuple(self.set_aside)))
+
+    def _write_some(self, due: Sequence[Due], flush: _Flush) -> int:
+        """Write deadlines up to the first one that they set themselves, which has its turn in its own time."""
+        earliest_new: Instant | None = None
+        count = 0
+        for one in due:
+            if earliest_new is not None and one.deadline.due_at >= earliest_new:
+                break
+            new = self._pass(one, flush)
+            earliest_new = min((x for x in (earliest_new, new) if x is not None), default=None)
+            count += 1
+        self._store.append(flush.events)
+        flush.head.position += len(flush.events)
+        flush.wrote = True
+        flush.events = []
+        return count
+
+    def _pass(self, due: Due, flush: _Flush) -> Instant | None:
+        """Write one deadline, stamped with its own time; the deadline that it sets, if any."""
+        work = self._work(Context(SYSTEM), flush, self, now=due.deadline.due_at)
+        try:
+            events = work.command_job(due.job_id, PassDeadline(deadline=due.deadline))
+            if not events:
+                raise InvariantBroken(f"Nothing follows from {due}.")
+        except Exception as error:
+            raise _Poison(None, due.job_id) from error
+        flush.events += work.events
+        return min((x for x in (getattr(e, "deadline", None) for e in events) if x is not None), default=None)
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def _decide(self, waiting: Waiting, flush: _Flush) -> None:
+        try:
+            outcome: Reply | BaseException = self._answer(waiting, flush)
+        except Refusal as refusal:
+            outcome = refusal
+        except Exception as error:
+            raise _Poison(waiting, None) from error
+        flush.outcomes.append((waiting.future, outcome))
+
+    def _answer(self, waiting: Waiting, flush: _Flush) -> Reply | Refusal:
+        context = waiting.context
+        if context.scope is not None and not context.dry_run:
+            kept = flush.kept.get(context.scope) or self._store.kept_answer(context.scope)
+            if kept is not None:
+                return _replay(kept, context)
+        if context.job_id is not None and context.job_id in self.set_aside:
+            raise Unavailable("This job was set aside after an error; the operators have been told.")
+        if context.if_match is not None and context.job_id is not None:
+            self._check_version(context.job_id, context.if_match, flush)
+        states = Detached(self) if context.dry_run else self
+        work = self._work(context, flush, states, now=flush.now)
+        answer = waiting.use_case(work)
+        if context.dry_run:
+            return _rehearsal(work, answer, flush.head.position + len(flush.events))
+        return self._accept(work, answer, flush)
+
+    def _work(self, context: Context, flush: _Flush, states: Any, *, now: Instant) -> Work:
+        return Work(
+            now=now,
+            recorded_at=flush.now,
+            states=states,
+            context=context,
+            next_position=flush.head.position + len(flush.events) + 1,
+            granted_cents=self._store.granted_cents,
+        )
+
+    def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:
+        _, current = self.get(JOB, job_id)
+        if current != version:
+            since = [*self._store.load(job_id, version), *(e for e in flush.events if e.stream == job_id)]
+            raise VersionMismatch(current, [_event_line(e) for e in since if e.version > version][:EVENTS_SHOWN])
+
+    def _accept(self, work: Work, answer: Answer, flush: _Flush) -> Reply | Refusal:
+        flush.events += work.events
+        if work.set_clock is not None:
+            flush.head.sandbox_now = work.set_clock
+            flush.wrote = True
+        if answer.refusal is not None:
+            return answer.refusal
+        reply = Reply(
+            status=answer.status,
+            body=_encode(answer.body),
+            location=answer.location,
+            etag=None if answer.version is None else f'"{answer.version}"',
+            position=flush.head.position + len(flush.events),
+            waits_for_purchase=work.waits_for_purchase,
+        )
+        context = work.context
+        if context.scope is not None:
+            flush.kept[context.scope] = _kept(context.scope, context.fingerprint, reply, answer)
+        return reply
+
+    # -- States ------------------------------------------------------------------------------------------------
+
+    def get(self, decider: Decider[Any, S, Any], stream: UUID) -> tuple[S | None, int]:
+        """The state and version of a stream, folded from the log where it is not at hand."""
+        found = self._cache.get(stream)
+        if found is None:
+            events = self._store.load(stream)
+            found = (decider.fold(e.event for e in events), events[-1].version if events else 0)
+            self._cache.put(stream, found)
+        return found
+
+    def put(self, stream: UUID, state: Any, version: int) -> None:
+        self._cache.put(stream, (state, version))
+
+
+def _kept(scope: bytes, fingerprint: bytes, reply: Reply, answer: Answer) -> KeptAnswer:
+    waits = reply.waits_for_purchase
+    return KeptAnswer(
+        scope=scope,
+        fingerprint=fingerprint,
+        status=0 if waits else reply.status,
+        body=reply.body if answer.kept_body is None else _encode(answer.kept_body),
+        location=reply.location,
+        etag=reply.etag,
+        position=reply.position,
+        purchase_id=waits,
+    )
+
+
+def _replay(kept: KeptAnswer, context: Context) -> Reply:
+    if kept.fingerprint != context.fingerprint:
+        raise IdempotencyMismatch("This idempotency key was used for another request; use a new key.")
+    if kept.status == 0:
+        raise IdempotencyInProgress("The command with this idempotency key is still at work; ask again.")
+    return Reply(kept.status, kept.body, kept.location, kept.etag, kept.position, replayed=True)
+
+
+def _event_line(recorded: Recorded[Any]) -> dict[str, Any]:
+    return {
+        "version": recorded.version,
+        "type": NAMES[type(recorded.event)],
+        "occurredAt": iso(recorded.occurred_at),
+    }
+
+
+def _rehearsal(work: Work, answer: Answer, position: int) -> Reply | Refusal:
+    """What a dry run answers: the events, postings and answer that the command would have."""
+    if answer.refusal is not None:
+        return answer.refusal
+    postings = [
+        {
+            "account": posting.account.name,
+            "side": posting.side.value,
+            "amountCents": posting.amount_cents,
+            "entryType": entry.type.value,
+        }
+        for recorded in work.events
+        for entry in journal_entries(recorded)
+        for posting in entry.postings
+    ]
+    events = [{"type": NAMES[type(recorded.event)], **event_view(recorded.event)} for recorded in work.events]
+    body = {"dryRun": True, "events": events, "postings": postings, "answer": answer.body}
+    return Reply(200, _encode(body), None, None, position)

@@ -1,0 +1,129 @@
+"""What the service needs of the world: a store, a clock and a payment gateway."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from domain.job.deadlines import Deadline
+from domain.recorded import Recorded
+from domain.times import Instant
+from projections.read_model import Change
+
+
+class StoreBusy(Exception):
+    """Another process is writing; try again in some milliseconds."""
+
+
+class StoreFailed(Exception):
+    """The store could not do what it was asked; nothing of the transaction is kept."""
+
+
+@dataclass(slots=True)
+class Head:
+    """The end of the log. ``sandbox_now`` is the virtual clock, null when time is real."""
+
+    position: int
+    last_time: Instant
+    next_due: Instant | None
+    sandbox_now: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline that has passed, and whose it is."""
+
+    job_id: UUID
+    deadline: Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """The answer that a repeated idempotency key gets.
+
+    ``scope`` names principal and key, ``fingerprint`` the request. While ``status`` is 0 the command is still at
+    work: ``purchase_id`` tells on which purchase it waits.
+    """
+
+    scope: bytes
+    fingerprint: bytes
+    status: int
+    body: bytes
+    location: str | None
+    etag: str | None
+    position: int
+    purchase_id: UUID | None = None
+
+
+class Store(Protocol):
+    """One transaction at a time over the log, the read models and the kept answers. Nothing here waits long."""
+
+    def begin(self) -> Head:
+        """Lock the head and read it. Raises StoreBusy."""
+
+    def load(self, stream: UUID, after_version: int = 0) -> Sequence[Recorded[Any]]:
+        """The events of a stream, in order."""
+
+    def streams_after(self, position: int) -> Sequence[UUID]:
+        """The streams of all events after a position."""
+
+    def append(self, recorded: Sequence[Recorded[Any]]) -> None:
+        """Write events at the end of the log, with what they change in the read models' rows."""
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Write changes of rows."""
+
+    def due(self, now: Instant, limit: int, without: Sequence[UUID]) -> Sequence[Due]:
+        """What is due at or before now, first the one due first, leaving out jobs that were set aside."""
+
+    def next_due(self, without: Sequence[UUID]) -> Instant | None:
+        """When the next deadline passes."""
+
+    def granted_cents(self, tester_id: UUID) -> int:
+        """All payouts granted to a tester up to the beginning of the transaction."""
+
+    def kept_answer(self, scope: bytes) -> KeptAnswer | None:
+        """The answer kept under an idempotency key."""
+
+    def keep_answers(self, answers: Sequence[KeptAnswer], now: Instant) -> None:
+        """Keep answers, and let go of some that are older than they must be."""
+
+    def finish_kept(self, purchase_id: UUID, answer: KeptAnswer | None) -> None:
+        """Give the key that waits for a purchase its answer; without one, free the key."""
+
+    def write_head(self, head: Head) -> None:
+        """The new end of the log."""
+
+    def commit(self) -> None:
+        """Make all of it durable. May take milliseconds: called in a thread."""
+
+    def rollback(self) -> None:
+        """Forget all of it."""
+
+
+class Clock(Protocol):
+    """Where now comes from; the committer keeps it from ever going back."""
+
+    def now(self) -> Instant:
+        """Milliseconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """The gateway took the payment; its own name for it."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The gateway refused the payment, in words for the owner."""
+
+    reason: str
+
+
+class Gateway(Protocol):
+    """A payment gateway. Asking twice with one purchase id charges once."""
+
+    async def charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
+        """Take a payment. Raises OSError when the gateway can't be reached: the answer is then unknown."""

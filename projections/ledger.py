@@ -1,0 +1,106 @@
+"""The books: journal entries, the balance of every account, and each owner's billing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from domain.ledger.accounts import AccountKind
+from domain.ledger.journal import JournalEntry, Posting
+from domain.ledger.rules import POSTING_RULES, journal_entries
+from domain.recorded import Recorded
+from projections.json import text
+from projections.read_model import Add, Change, Index, Insert, ReadModel, Table
+
+JOURNAL = Table(
+    name="journal",
+    key="entry",
+    primary_key="entry",
+    columns={
+        "entry": "INTEGER",
+        "type": "TEXT",
+        "description": "TEXT",
+        "debit_account": "TEXT",
+        "credit_account": "TEXT",
+        "amount_cents": "INTEGER",
+        "owner_id": "TEXT",
+        "job_id": "TEXT",
+        "tester_id": "TEXT",
+        "stream": "TEXT",
+        "version": "INTEGER",
+        "occurred_at": "INTEGER",
+    },
+    indexes=(Index(("owner_id", "entry")), Index(("job_id", "entry"), where="job_id IS NOT NULL")),
+)
+"""``entry`` is ENTRIES_PER_EVENT x the event's position + the number of the entry within its event."""
+
+ENTRIES_PER_EVENT = 4
+
+BALANCES = Table(
+    name="balances",
+    key="account",
+    primary_key="account",
+    columns={"account": "TEXT", "kind": "TEXT", "balance_cents": "INTEGER"},
+)
+"""Each account's balance on its normal side, in cents."""
+
+BILLING = Table(
+    name="billing",
+    key="owner_id",
+    primary_key="owner_id",
+    columns={"owner_id": "TEXT", "balance_cents": "INTEGER", "held_cents": "INTEGER"},
+)
+
+_BILLED = {AccountKind.OWNER_CREDITS: "balance_cents", AccountKind.ESCROW: "held_cents"}
+
+
+def entry_id(entry: int) -> str:
+    """The id of an entry as users see it: the event's position and the entry's number in it."""
+    return f"{entry // ENTRIES_PER_EVENT}-{entry % ENTRIES_PER_EVENT}"
+
+
+def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
+    for number, entry in enumerate(journal_entries(recorded)):
+        yield _journal_row(recorded, number, entry)
+        for posting in entry.postings:
+            yield from _balance(posting, entry)
+
+
+def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> Insert:
+    key = recorded.position * ENTRIES_PER_EVENT + number
+    debit, credit = entry.postings
+    return Insert(
+        JOURNAL,
+        key,
+        {
+            "entry": key,
+            "type": entry.type.value,
+            "description": entry.description,
+            "debit_account": debit.account.name,
+            "credit_account": credit.account.name,
+            "amount_cents": entry.amount_cents,
+            "owner_id": text(entry.owner_id),
+            "job_id": text(entry.job_id),
+            "tester_id": text(entry.tester_id),
+            "stream": str(recorded.stream),
+            "version": recorded.version,
+            "occurred_at": recorded.occurred_at,
+        },
+    )
+
+
+def _balance(posting: Posting, entry: JournalEntry) -> Iterator[Change]:
+    kind = posting.account.kind
+    amount = posting.amount_cents if posting.side is kind.normal_side else -posting.amount_cents
+    name = posting.account.name
+    yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
+    if kind in _BILLED:
+        owner = str(entry.owner_id)
+        zero = {"balance_cents": 0, "held_cents": 0}
+        yield Add(BILLING, owner, {"owner_id": owner}, zero | {_BILLED[kind]: amount})
+
+
+LEDGER = ReadModel(
+    name="ledger",
+    version=1,
+    tables=(JOURNAL, BALANCES, BILLING),
+    projectors=dict.fromkeys(POSTING_RULES, _changes),
+)

@@ -1,0 +1,84 @@
+"""A job's terms as users see them: the contract's fields in camelCase, every field, null where empty."""
+
+from typing import Any
+
+from domain.job.terms import FeedbackQuestion, PaymentRule, PayKind, Terms, Variant
+from projections.json import text
+
+
+def terms_view(terms: Terms) -> dict[str, Any]:
+    """What never changes in a job's detail."""
+    return {
+        "description": terms.description,
+        "descriptionMimeType": terms.description_mime_type,
+        "category": terms.category,
+        "jobPostingTimeLimitMinutes": terms.posting_window_minutes,
+        "projectTestersOnly": terms.project_testers_only,
+        "taskHardTimeLimitMinutes": terms.hard_limit_minutes,
+        "taskPaidTimeLimitMinutes": terms.paid_limit_minutes,
+        "legalAgreements": [
+            {"type": a.type, "version": a.version, "agreementId": a.agreement_id} for a in terms.legal_agreements
+        ],
+        "proofOfCompletion": {"method": "password"} if terms.proof_hash else None,
+        "feeBasisPoints": terms.pricing.fee_basis_points,
+        "variants": [_variant(v) for v in terms.variants],
+    }
+
+
+def payment_rules_view(terms: Terms) -> list[dict[str, Any]]:
+    """The payment rules with the fields of their kind."""
+    return [_payment_rule(rule) for rule in terms.payment_rules]
+
+
+def _payment_rule(rule: PaymentRule) -> dict[str, Any]:
+    if rule.type is PayKind.FIXED:
+        return {"type": "fixed", "amountCents": rule.amount_cents}
+    return {"type": "per_minute", "rateCents": rule.rate_cents, "capMinutes": rule.cap_minutes}
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    placement = variant.placement
+    return {
+        "id": text(variant.id),
+        "description": variant.description,
+        "descriptionMimeType": variant.description_mime_type,
+        "url": variant.url,
+        "targetTestersMin": variant.target_testers_min,
+        "targetTestersMax": variant.first_maximum,
+        "feedbackQuestions": [_question(q) for q in variant.feedback_questions],
+        "placement": placement
+        and {
+            "element": placement.element,
+            "position": placement.position,
+            "revealQuestionsDuringTest": placement.reveal_questions_during_test,
+        },
+        "screenCapture": [
+            {"type": r.type, "intervalSeconds": r.interval_seconds, "min": r.min, "max": r.max}
+            for r in variant.screen_capture
+        ],
+        "audienceFilters": [
+            {"field": f.field, "op": f.op, "values": f.values, "min": f.min, "max": f.max}
+            for f in variant.audience_filters
+        ],
+        "techConstraints": [
+            {"category": c.category, "rule": c.rule, "values": c.values} for c in variant.tech_constraints
+        ],
+    }
+
+
+def _question(question: FeedbackQuestion) -> dict[str, Any]:
+    condition = question.display_condition
+    return {
+        "id": question.id,
+        "questionMarkdown": question.question_markdown,
+        "inputType": question.input_type.value,
+        "required": question.required,
+        "options": question.options
+        and [{"label": o.label, "value": o.value, "exclusive": o.exclusive} for o in question.options],
+        "multiSelect": question.multi_select,
+        "labels": question.labels,
+        "min": question.min,
+        "max": question.max,
+        "displayCondition": condition
+        and {"questionId": condition.question_id, "op": condition.op, "values": condition.values},
+    }
