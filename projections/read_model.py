@@ -19,7 +19,7 @@ class Index:
     where: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """Rows of a read model. ``key`` is the column by which a change names its row.
 

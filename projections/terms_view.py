@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.job.terms import FeedbackQuestion, PaymentRule, PayKind, Terms, Variant
+from domain.job.terms import FeedbackQuestion, PayKind, PaymentRule, Terms, Variant
 from projections.json import text
 
 

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from api.service.cache import GenerationCache
-from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
+from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy
 from api.service.refusals import (
     IdempotencyInProgress,
     IdempotencyMismatch,
@@ -34,11 +34,10 @@ from domain.job.decider import JOB
 from domain.ledger.rules import journal_entries
 from domain.recorded import SYSTEM, Recorded
 from domain.times import Instant
+from projections.event_view import event_view
 from projections.times import iso
 
 log = logging.getLogger("tallyhold.committer")
-
-S = TypeVar("S")
 
 MAX_WAITING = 4_096
 """Commands that may wait; one more is refused as overloaded."""
@@ -211,9 +210,10 @@ class Committer:
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
         log.error("a batch could not be written", exc_info=error)
         refusal = Unavailable("The store could not be written; nothing of this command was kept. Try again.")
-        for one in (*(w.future for w in waiting), *catch_ups):
-            if not one.done():
-                one.set_exception(refusal)
+        futures: list[asyncio.Future[Any]] = [*(w.future for w in waiting), *catch_ups]
+        for future in futures:
+            if not future.done():
+                future.set_exception(refusal)
 
     async def _flush(self, waiting: list[Waiting]) -> bool:
         """One transaction. True when more is due than fits in it: then no command was decided yet."""
@@ -414,7 +414,7 @@ class Committer:
 
     # -- States ------------------------------------------------------------------------------------------------
 
-    def get(self, decider: Decider[Any, S, Any], stream: UUID) -> tuple[S | None, int]:
+    def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
         """The state and version of a stream, folded from the log where it is not at hand."""
         found = self._cache.get(stream)
         if found is None:

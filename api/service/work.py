@@ -1,6 +1,6 @@
 """One command at work: it loads states, decides, and records; the committer makes it durable or forgets it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -53,7 +53,7 @@ class Context:
 class States(Protocol):
     """Where a command finds the state of a stream and leaves the next one."""
 
-    def get(self, decider: Decider[Any, S, Any], stream: UUID) -> tuple[S | None, int]:
+    def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
         """The state and version of a stream."""
 
     def put(self, stream: UUID, state: Any, version: int) -> None:
@@ -67,7 +67,7 @@ class Detached:
         self._states = states
         self._copies: dict[UUID, tuple[Any, int]] = {}
 
-    def get(self, decider: Decider[Any, S, Any], stream: UUID) -> tuple[S | None, int]:
+    def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
         if stream not in self._copies:
             state, version = self._states.get(decider, stream)
             self._copies[stream] = (state.detached() if isinstance(state, Job) else state, version)
@@ -98,7 +98,8 @@ class Work:
 
     def state(self, decider: Decider[Any, S, Any], stream: UUID) -> S | None:
         """The state of a stream, null if nothing ever happened in it."""
-        return self.states.get(decider, stream)[0]
+        state: S | None = self.states.get(decider, stream)[0]
+        return state
 
     def version(self, decider: Decider[Any, Any, Any], stream: UUID) -> int:
         return self.states.get(decider, stream)[1]
@@ -172,4 +173,3 @@ class Work:
 
 
 UseCase = Callable[[Work], Answer]
-

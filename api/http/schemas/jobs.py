@@ -1,21 +1,19 @@
 """A job on its way in and out: what owners post, and what they are shown."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import Field
 
-from api.http.schemas.base import Answer, Request
+from api.http.schemas.base import Request
 from api.http.schemas.fields import (
     NOT_BLANK,
     SLUG,
     WEB_URL,
-    Cents,
     Cursor,
     Id,
     InstantIn,
-    InstantOut,
     Label,
     LongText,
     Number,
@@ -31,8 +29,8 @@ from domain.job.terms import (
     InputType,
     LegalAgreement,
     Option,
-    PaymentRule,
     PayKind,
+    PaymentRule,
     Placement,
     Pricing,
     ScreenCaptureRule,

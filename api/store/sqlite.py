@@ -1,0 +1,215 @@
+"""The embedded store: recorders of the `eventsourcing` library on one SQLite file, WAL, synchronous=FULL.
+
+What differs from the library's own: positions are an explicit column without gaps, several events are inserted with
+one statement, writers begin IMMEDIATE, and the hash tree and the head grow in the transaction of the events.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from eventsourcing.application import Application
+from eventsourcing.persistence import InfrastructureFactory, Mapper, Notification, StoredEvent, Tracking
+from eventsourcing.sqlite import (
+    SQLiteAggregateRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteCursor,
+    SQLiteDatastore,
+    SQLiteFactory,
+    SQLiteProcessRecorder,
+    SQLiteTransaction,
+)
+from eventsourcing.utils import Environment
+
+from api.store import tree
+from api.store.mapper import EventMapper
+from api.store.schema import LOG, SCHEMA_VERSION, create_views
+from projections.replay import views_version
+
+APPLICATION_ID = 0x54414C59
+"""In the file's header, so that no other program's database is taken for ours."""
+CACHE_KIB = 64 * 1024
+BUSY_SECONDS = 5
+LAST = 2**63 - 1
+
+INSERT_EVENT = (
+    "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
+)
+
+
+def connect(path: str, *, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """A connection whose commits survive a power cut."""
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return connection
+
+
+class _Transaction(SQLiteTransaction):
+    def __enter__(self) -> SQLiteCursor:
+        cursor = self.connection.cursor()
+        # A deferred transaction that reads and then writes fails at once beside another writer.
+        cursor.execute("BEGIN IMMEDIATE" if self.commit else "BEGIN")
+        return cursor
+
+
+class _Connection(SQLiteConnection):
+    @contextmanager
+    def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
+        with _Transaction(self, commit=commit) as cursor, cursor:
+            yield cursor
+
+
+class _Pool(SQLiteConnectionPool):
+    def _create_connection(self) -> SQLiteConnection:
+        connection = connect(self.db_name)
+        connection.row_factory = sqlite3.Row
+        return _Connection(sqlite_conn=connection, max_age=self.max_age)
+
+
+class Datastore(SQLiteDatastore):
+    """The library's datastore with connections of ours."""
+
+    def __init__(self, db_name: str, *, originator_id_type: Literal["uuid", "text"] = "uuid") -> None:
+        super().__init__(db_name, originator_id_type=originator_id_type)
+        self.pool = _Pool(db_name=db_name)
+
+
+class LogRecorder(SQLiteProcessRecorder):
+    """Events, the head of the log with its hash tree, and the read models' checkpoint."""
+
+    def construct_create_table_statements(self) -> list[str]:
+        tracking = super().construct_create_table_statements()[1:]
+        return [*LOG, *create_views(), *tracking]
+
+    def _create_table(self, c: SQLiteCursor) -> None:
+        super()._create_table(c)
+        c.execute(
+            "INSERT INTO head (id, position, peaks, last_time, schema_version, views_version, secret) "
+            "VALUES (1, 0, x'', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (time.time_ns() // 1_000_000, SCHEMA_VERSION, views_version(), os.urandom(16)),
+        )
+
+    def _insert_events(
+        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        c.execute("SELECT position, peaks FROM head")
+        position, peaks = c.fetchone()
+        peaks = insert_events(c.sqlite_cursor, position, peaks, stored_events)
+        end = position + len(stored_events)
+        c.execute("UPDATE head SET position = ?, peaks = ?", (end, peaks))
+        tracking: Tracking | None = kwargs.get("tracking")
+        if tracking is not None:
+            self._insert_tracking(c, tracking)
+        return range(position + 1, end + 1)
+
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Events by position, from ``start`` to ``stop``; null means from the first, to the last."""
+        first = 0 if start is None else start + (not inclusive_of_start)
+        among = f"AND topic IN ({', '.join('?' * len(topics))})" if topics else ""
+        statement = (
+            "SELECT position, originator_id, originator_version, topic, state FROM stored_events "
+            f"WHERE position >= ? AND position <= ? {among} ORDER BY position LIMIT ?"
+        )
+        with self.datastore.transaction(commit=False) as c:
+            c.execute(statement, (first, LAST if stop is None else stop, *topics, limit))
+            return [
+                Notification(
+                    id=position, originator_id=UUID(stream), originator_version=version, topic=topic, state=state
+                )
+                for position, stream, version, topic, state in c.fetchall()
+            ]
+
+
+def insert_events(
+    cursor: sqlite3.Cursor | sqlite3.Connection, position: int, peaks: bytes, stored: Sequence[StoredEvent]
+) -> bytes:
+    """Write events after a position; the peaks of the tree with them."""
+    rows = []
+    leaves = []
+    for number, event in enumerate(stored, position + 1):
+        stream = event.originator_id
+        assert isinstance(stream, UUID)
+        rows.append((number, stream.hex, event.originator_version, event.topic, event.state))
+        leaves.append(tree.leaf_bytes(stream, event.originator_version, event.topic, event.state))
+    cursor.executemany(INSERT_EVENT, rows)
+    return tree.append(position, peaks, leaves)
+
+
+class Factory(SQLiteFactory):
+    """Makes the recorders of this store."""
+
+    process_recorder_class = LogRecorder
+    application_recorder_class = LogRecorder  # type: ignore[assignment]
+    tracking_recorder_class = LogRecorder  # type: ignore[assignment]
+    aggregate_recorder_class = SQLiteAggregateRecorder
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.datastore.close()
+        self.datastore = Datastore(self.env.get(self.SQLITE_DBNAME) or "")
+
+
+class Tallyhold(Application[UUID]):
+    """The library's application over this store: its recorder, mapper and notification log."""
+
+    name = "tallyhold"
+    recorder: LogRecorder
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
+        return Factory(env)
+
+    def construct_mapper(self) -> Mapper[UUID]:
+        return EventMapper(transcoder=self.construct_transcoder())
+
+
+class NotOurs(Exception):
+    """The file is no database that this program may use; the sentence says why."""
+
+
+def open_log(path: Path) -> Tallyhold:
+    """The log in a file, made if there is none. Raises NotOurs with a sentence for people."""
+    try:
+        _check(path)
+        return Tallyhold(env={"SQLITE_DBNAME": str(path)})
+    except (sqlite3.Error, OSError) as error:
+        raise NotOurs(f"The database {path} cannot be opened: {error}.") from error
+
+
+def _check(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise NotOurs(f"The database {path} cannot be made: there is no folder {path.parent}.")
+    connection = connect(str(path))
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application != APPLICATION_ID:
+            if tables:
+                raise NotOurs(f"The database {path} belongs to another program.")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        elif tables:
+            version = connection.execute("SELECT schema_version FROM head").fetchone()
+            if version is not None and version[0] != SCHEMA_VERSION:
+                raise NotOurs(
+                    f"The database {path} has schema version {version[0]}; this program's is {SCHEMA_VERSION}."
+                )
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
