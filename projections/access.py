@@ -40,7 +40,7 @@ KEYS = Table(
 
 
 def _registered(recorded: Recorded[e.Registered]) -> Iterator[Change]:
-    event, stream = recorded.event, str(recorded.stream)
+    event, stream = recorded.event, text(recorded.stream)
     yield Insert(
         PRINCIPALS,
         stream,
@@ -57,14 +57,14 @@ def _registered(recorded: Recorded[e.Registered]) -> Iterator[Change]:
 
 
 def _issued(recorded: Recorded[e.KeyIssued]) -> Iterator[Change]:
-    key_id = str(recorded.event.key_id)
+    key_id = text(recorded.event.key_id)
     yield Insert(
         KEYS,
         key_id,
         {
             "position": recorded.position,
             "key_id": key_id,
-            "stream": str(recorded.stream),
+            "stream": text(recorded.stream),
             "key_hash": recorded.event.key_hash,
             "created_at": recorded.occurred_at,
             "revoked_at": None,
@@ -73,7 +73,7 @@ def _issued(recorded: Recorded[e.KeyIssued]) -> Iterator[Change]:
 
 
 def _revoked(recorded: Recorded[e.KeyRevoked]) -> Iterator[Change]:
-    yield Update(KEYS, str(recorded.event.key_id), {"revoked_at": recorded.occurred_at})
+    yield Update(KEYS, text(recorded.event.key_id), {"revoked_at": recorded.occurred_at})
 
 
 ACCESS_LIST = ReadModel(

@@ -6,7 +6,7 @@ from typing import Any
 from domain.job import events as e
 from domain.job.deadlines import DeadlineKind
 from domain.recorded import Recorded
-from projections.json import to_json
+from projections.json import text, to_json
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update, Value
 
 ASSIGNMENTS = Table(
@@ -53,14 +53,14 @@ NOT_WAITING: dict[str, Value] = {"due_at": None, "due_kind": None}
 
 def _taken(recorded: Recorded[e.SlotTaken]) -> Iterator[Change]:
     event = recorded.event
-    assignment_id = str(event.assignment_id)
+    assignment_id = text(event.assignment_id)
     row: dict[str, Value] = dict.fromkeys(ASSIGNMENTS.columns)
     row |= {
         "position": recorded.position,
         "assignment_id": assignment_id,
-        "job_id": str(recorded.stream),
-        "variant_id": str(event.variant_id),
-        "tester_id": str(event.tester_id),
+        "job_id": text(recorded.stream),
+        "variant_id": text(event.variant_id),
+        "tester_id": text(event.tester_id),
         "tester_public_id": event.tester_public_id,
         "status": "pending",
         "reserved_until": event.reserved_until,
@@ -74,7 +74,7 @@ def _started(recorded: Recorded[e.TaskStarted]) -> Iterator[Change]:
     event = recorded.event
     yield Update(
         ASSIGNMENTS,
-        str(event.assignment_id),
+        text(event.assignment_id),
         {
             "status": "started",
             "started_at": event.started_at,
@@ -89,10 +89,10 @@ def _completed(recorded: Recorded[e.TaskCompleted]) -> Iterator[Change]:
     event = recorded.event
     yield Update(
         ASSIGNMENTS,
-        str(event.assignment_id),
+        text(event.assignment_id),
         {
             "status": "completed",
-            "completed_at": recorded.occurred_at,
+            "completed_at": event.completed_at,
             "duration_minutes": event.duration_minutes,
             "payout_cents": event.payout_cents,
             "earned_cents": event.payout_cents,
@@ -105,7 +105,7 @@ def _completed(recorded: Recorded[e.TaskCompleted]) -> Iterator[Change]:
 
 def _ended(status: str) -> Callable[[Recorded[Any]], Iterator[Change]]:
     def changes(recorded: Recorded[Any]) -> Iterator[Change]:
-        yield Update(ASSIGNMENTS, str(recorded.event.assignment_id), {"status": status, **NOT_WAITING})
+        yield Update(ASSIGNMENTS, text(recorded.event.assignment_id), {"status": status, **NOT_WAITING})
 
     return changes
 
@@ -114,7 +114,7 @@ def _disputed(recorded: Recorded[e.Disputed]) -> Iterator[Change]:
     for claim in recorded.event.claims:
         yield Update(
             ASSIGNMENTS,
-            str(claim.assignment_id),
+            text(claim.assignment_id),
             {
                 "settlement_status": "disputed",
                 "claim_category": claim.category,
@@ -125,12 +125,12 @@ def _disputed(recorded: Recorded[e.Disputed]) -> Iterator[Change]:
 
 def _resolved(recorded: Recorded[e.Resolved]) -> Iterator[Change]:
     for verdict in recorded.event.verdicts:
-        yield Update(ASSIGNMENTS, str(verdict.assignment_id), {"settlement_status": "resolved"})
+        yield Update(ASSIGNMENTS, text(verdict.assignment_id), {"settlement_status": "resolved"})
 
 
 def _refunded(recorded: Recorded[e.Refunded]) -> Iterator[Change]:
     event = recorded.event
-    yield Update(ASSIGNMENTS, str(event.assignment_id), added={"payout_cents": -event.payout_cents})
+    yield Update(ASSIGNMENTS, text(event.assignment_id), added={"payout_cents": -event.payout_cents})
 
 
 ASSIGNMENT_LIST = ReadModel(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from domain.job import events as e
 from domain.recorded import Recorded
-from projections.json import to_json
+from projections.json import text, to_json
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update
 
 DISPUTES = Table(
@@ -27,14 +27,14 @@ DISPUTES = Table(
 
 
 def _disputed(recorded: Recorded[e.Disputed]) -> Iterator[Change]:
-    event, job_id = recorded.event, str(recorded.stream)
+    event, job_id = recorded.event, text(recorded.stream)
     yield Insert(
         DISPUTES,
         job_id,
         {
             "position": recorded.position,
             "job_id": job_id,
-            "owner_id": str(event.owner_id),
+            "owner_id": text(event.owner_id),
             "status": "open",
             "opened_at": recorded.occurred_at,
             "flags": to_json(asdict(event.flags)),
@@ -46,7 +46,7 @@ def _disputed(recorded: Recorded[e.Disputed]) -> Iterator[Change]:
 
 def _resolved(recorded: Recorded[e.Resolved]) -> Iterator[Change]:
     if not recorded.event.remaining:
-        yield Update(DISPUTES, str(recorded.stream), {"status": "resolved"})
+        yield Update(DISPUTES, text(recorded.stream), {"status": "resolved"})
 
 
 DISPUTE_LIST = ReadModel(

@@ -7,7 +7,9 @@ import msgspec
 from projections.times import iso
 
 _SECRET = frozenset({"proof_hash", "key_hash"})
-_INSTANTS = frozenset({"posting_ends_at", "starts_at", "started_at", "hard_deadline", "reserved_until", "deadline"})
+_INSTANTS = frozenset(
+    {"posting_ends_at", "starts_at", "started_at", "completed_at", "hard_deadline", "reserved_until", "deadline"}
+)
 _VERBATIM = frozenset({"answers"})
 
 

@@ -1,12 +1,12 @@
 """Jobs: one row a job for the list and the changing part of the detail, one for the terms that never change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Any
 from uuid import UUID
 
 from domain.job import events as e
 from domain.job.deadlines import DeadlineKind
-from domain.job.slots import is_open_to_everyone
+from domain.job.slots import eligible_variants
 from domain.job.terms import Terms
 from domain.recorded import Recorded
 from projections.json import text, to_json
@@ -58,21 +58,25 @@ JOB_TERMS = Table(
     name="job_terms",
     key="position",
     primary_key="position",
-    columns={"position": "INTEGER", "terms": "TEXT"},
+    columns={"position": "INTEGER", "terms": "TEXT", "open_variants": "TEXT"},
 )
-"""The terms as the detail shows them, JSON, by the job's position of creation."""
+"""The terms as the detail shows them, JSON, by the job's position of creation.
+
+``open_variants`` are the ids of the variants that take a tester of whom nothing is known, where not all do.
+"""
 
 
 def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
     event, terms = recorded.event, recorded.event.terms
-    job_id = str(recorded.stream)
+    job_id = text(recorded.stream)
+    open_variants = [text(v.id) for v in eligible_variants(terms)]
     yield Insert(
         JOBS,
         job_id,
         {
             "position": recorded.position,
             "job_id": job_id,
-            "owner_id": str(event.owner_id),
+            "owner_id": text(event.owner_id),
             "version": recorded.version,
             "status": "active",
             "settlement_status": None,
@@ -81,7 +85,7 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
             "title": terms.title,
             "target_testers": terms.target_testers,
             "open_slots": terms.target_testers,
-            "openness": _openness(terms),
+            "openness": _openness(terms, open_variants),
             "escrow_hold_cents": event.hold_cents,
             "escrow_balance_cents": event.hold_cents,
             "created_at": recorded.occurred_at,
@@ -94,7 +98,12 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
             "maxima": None,
         },
     )
-    yield Insert(JOB_TERMS, recorded.position, {"position": recorded.position, "terms": to_json(terms_view(terms))})
+    terms_row: dict[str, Value] = {
+        "position": recorded.position,
+        "terms": to_json(terms_view(terms)),
+        "open_variants": None if len(open_variants) == len(terms.variants) else to_json(open_variants),
+    }
+    yield Insert(JOB_TERMS, recorded.position, terms_row)
 
 
 def starts_at(terms: Terms, created_at: int) -> int | None:
@@ -102,15 +111,12 @@ def starts_at(terms: Terms, created_at: int) -> int | None:
     return terms.starts_at if terms.starts_at is not None and terms.starts_at > created_at else None
 
 
-def _openness(terms: Terms) -> int:
-    if terms.project_testers_only:
-        return 0
-    open_variants = sum(is_open_to_everyone(v) for v in terms.variants)
-    return 2 if open_variants == len(terms.variants) else min(open_variants, 1)
+def _openness(terms: Terms, open_variants: Sized) -> int:
+    return 2 if len(open_variants) == len(terms.variants) else min(len(open_variants), 1)
 
 
 def _update(recorded: Recorded[Any], values: dict[str, Value] | None = None, **added: int) -> Update:
-    return Update(JOBS, str(recorded.stream), {"version": recorded.version, **(values or {})}, added)
+    return Update(JOBS, text(recorded.stream), {"version": recorded.version, **(values or {})}, added)
 
 
 NO_DEADLINE: dict[str, Value] = {"due_at": None, "due_kind": None}

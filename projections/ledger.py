@@ -80,7 +80,7 @@ def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> I
             "owner_id": text(entry.owner_id),
             "job_id": text(entry.job_id),
             "tester_id": text(entry.tester_id),
-            "stream": str(recorded.stream),
+            "stream": text(recorded.stream),
             "version": recorded.version,
             "occurred_at": recorded.occurred_at,
         },
@@ -93,7 +93,7 @@ def _balance(posting: Posting, entry: JournalEntry) -> Iterator[Change]:
     name = posting.account.name
     yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
     if kind in _BILLED:
-        owner = str(entry.owner_id)
+        owner = text(entry.owner_id)
         zero = {"balance_cents": 0, "held_cents": 0}
         yield Add(BILLING, owner, {"owner_id": owner}, zero | {_BILLED[kind]: amount})
 

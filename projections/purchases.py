@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from domain.credits import events as e
 from domain.recorded import Recorded
+from projections.json import text
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update
 
 PURCHASES = Table(
@@ -25,11 +26,11 @@ def _started(recorded: Recorded[e.PurchaseStarted]) -> Iterator[Change]:
     event = recorded.event
     yield Insert(
         PURCHASES,
-        str(event.purchase_id),
+        text(event.purchase_id),
         {
             "position": recorded.position,
-            "purchase_id": str(event.purchase_id),
-            "owner_id": str(recorded.stream),
+            "purchase_id": text(event.purchase_id),
+            "owner_id": text(recorded.stream),
             "amount_cents": event.amount_cents,
             "status": "open",
         },
@@ -37,11 +38,11 @@ def _started(recorded: Recorded[e.PurchaseStarted]) -> Iterator[Change]:
 
 
 def _completed(recorded: Recorded[e.PurchaseCompleted]) -> Iterator[Change]:
-    yield Update(PURCHASES, str(recorded.event.purchase_id), {"status": "completed"})
+    yield Update(PURCHASES, text(recorded.event.purchase_id), {"status": "completed"})
 
 
 def _failed(recorded: Recorded[e.PurchaseFailed]) -> Iterator[Change]:
-    yield Update(PURCHASES, str(recorded.event.purchase_id), {"status": "failed"})
+    yield Update(PURCHASES, text(recorded.event.purchase_id), {"status": "failed"})
 
 
 PURCHASE_LIST = ReadModel(

@@ -21,7 +21,7 @@ def terms_view(terms: Terms) -> dict[str, Any]:
         ],
         "proofOfCompletion": {"method": "password"} if terms.proof_hash else None,
         "feeBasisPoints": terms.pricing.fee_basis_points,
-        "variants": [_variant(v) for v in terms.variants],
+        "variants": [variant_view(v) for v in terms.variants],
     }
 
 
@@ -36,7 +36,8 @@ def _payment_rule(rule: PaymentRule) -> dict[str, Any]:
     return {"type": "per_minute", "rateCents": rule.rate_cents, "capMinutes": rule.cap_minutes}
 
 
-def _variant(variant: Variant) -> dict[str, Any]:
+def variant_view(variant: Variant) -> dict[str, Any]:
+    """One version of the task."""
     placement = variant.placement
     return {
         "id": text(variant.id),

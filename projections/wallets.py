@@ -6,6 +6,7 @@ from uuid import UUID
 from domain.job import events as job
 from domain.recorded import Recorded
 from domain.tester import events as tester
+from projections.json import text
 from projections.read_model import Add, Change, ReadModel, Table
 
 WALLETS = Table(
@@ -25,7 +26,7 @@ _ZERO = {"pending_cents": 0, "granted_cents": 0, "withdrawn_cents": 0}
 
 
 def _add(tester_id: UUID, **added: int) -> Add:
-    return Add(WALLETS, str(tester_id), {"tester_id": str(tester_id)}, _ZERO | added)
+    return Add(WALLETS, text(tester_id), {"tester_id": text(tester_id)}, _ZERO | added)
 
 
 def _completed(recorded: Recorded[job.TaskCompleted]) -> Iterator[Change]:

@@ -133,10 +133,12 @@ def started_by(who: Person, at: Instant = NOW, limit_minutes: int = 30) -> e.Tas
     )
 
 
-def completed_by(who: Person, payout: int = 300, minutes: int = 8) -> e.TaskCompleted:
+def completed_by(who: Person, payout: int = 300, minutes: int = 8, at: Instant | None = None) -> e.TaskCompleted:
+    """Handed in after so many minutes from now on, unless told when."""
     return e.TaskCompleted(
         assignment_id=who.slot,
         tester_id=who.id,
+        completed_at=NOW + minutes * MINUTE if at is None else at,
         answers=ANSWERS,
         duration_minutes=minutes,
         payout_cents=payout,

@@ -31,6 +31,8 @@ from domain.decider import Decider
 from domain.errors import InvariantBroken, Refusal
 from domain.job.commands import PassDeadline
 from domain.job.decider import JOB
+from domain.job.events import PayoutGranted
+from domain.ledger.accounts import AccountKind, Side
 from domain.ledger.rules import journal_entries
 from domain.recorded import SYSTEM, Recorded
 from domain.times import Instant
@@ -80,8 +82,35 @@ class _Flush:
     now: Instant
     events: list[Recorded[Any]] = field(default_factory=list)
     kept: dict[bytes, KeptAnswer] = field(default_factory=dict)
+    ended: list[tuple[UUID, KeptAnswer | None]] = field(default_factory=list)
     outcomes: list[tuple[asyncio.Future[Reply], Reply | BaseException]] = field(default_factory=list)
     wrote: bool = False
+
+
+class _Books:
+    """Sums of the read models, and of what this batch has recorded on top of them."""
+
+    def __init__(self, store: Store, recorded: Sequence[Recorded[Any]]) -> None:
+        self._store = store
+        self._recorded = recorded
+
+    def granted_cents(self, tester_id: UUID) -> int:
+        granted = (
+            one.event.payout_cents
+            for one in self._recorded
+            if isinstance(one.event, PayoutGranted) and one.event.tester_id == tester_id
+        )
+        return self._store.granted_cents(tester_id) + sum(granted)
+
+    def held_cents(self, owner_id: UUID) -> int:
+        moved = (
+            posting.amount_cents if posting.side is Side.CREDIT else -posting.amount_cents
+            for one in self._recorded
+            for entry in journal_entries(one)
+            for posting in entry.postings
+            if posting.account.kind is AccountKind.ESCROW and entry.owner_id == owner_id
+        )
+        return self._store.held_cents(owner_id) + sum(moved)
 
 
 class _Poison(Exception):
@@ -284,7 +313,9 @@ class Committer:
             store.append(flush.events)
         if flush.kept:
             store.keep_answers(tuple(flush.kept.values()), flush.now)
-        if flush.events or flush.kept or flush.wrote:
+        for purchase_id, kept in flush.ended:
+            store.finish_kept(purchase_id, kept)
+        if flush.events or flush.kept or flush.ended or flush.wrote:
             head.position += len(flush.events)
             head.last_time = max(head.last_time, flush.now)
             head.next_due = store.next_due(tuple(self.set_aside))
@@ -383,7 +414,7 @@ class Committer:
             states=states,
             context=context,
             next_position=flush.head.position + len(flush.events) + 1,
-            granted_cents=self._store.granted_cents,
+            books=_Books(self._store, flush.events),
         )
 
     def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:
@@ -398,6 +429,8 @@ class Committer:
             flush.head.sandbox_now = work.set_clock
             flush.wrote = True
         if answer.refusal is not None:
+            if work.ends_purchase is not None:
+                flush.ended.append((work.ends_purchase, None))
             return answer.refusal
         reply = Reply(
             status=answer.status,
@@ -408,6 +441,8 @@ class Committer:
             waits_for_purchase=work.waits_for_purchase,
         )
         context = work.context
+        if work.ends_purchase is not None:
+            flush.ended.append((work.ends_purchase, _kept(b"", b"", reply, answer)))
         if context.scope is not None:
             flush.kept[context.scope] = _kept(context.scope, context.fingerprint, reply, answer)
         return reply

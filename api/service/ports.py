@@ -82,6 +82,9 @@ class Store(Protocol):
     def granted_cents(self, tester_id: UUID) -> int:
         """All payouts granted to a tester up to the beginning of the transaction."""
 
+    def held_cents(self, owner_id: UUID) -> int:
+        """What lay in escrow for an owner's jobs at the beginning of the transaction."""
+
     def kept_answer(self, scope: bytes) -> KeptAnswer | None:
         """The answer kept under an idempotency key."""
 

@@ -60,6 +60,16 @@ class States(Protocol):
         """The state and version after new events."""
 
 
+class Books(Protocol):
+    """Sums over history that no single stream has, exact up to this command. Cents."""
+
+    def granted_cents(self, tester_id: UUID) -> int:
+        """All payouts that were ever granted to a tester."""
+
+    def held_cents(self, owner_id: UUID) -> int:
+        """What lies in escrow for all jobs of an owner."""
+
+
 class Detached:
     """States for a dry run: copies that may be advanced and are thrown away."""
 
@@ -89,12 +99,14 @@ class Work:
     states: States
     context: Context
     next_position: int
-    granted_cents: Callable[[UUID], int]
+    books: Books
     events: list[Recorded[Any]] = field(default_factory=list)
     set_clock: Instant | None = None
     """Where the sandbox's clock is to stand when this is written."""
     waits_for_purchase: UUID | None = None
     """The purchase that has to end before the caller can be answered."""
+    ends_purchase: UUID | None = None
+    """The purchase whose waiting caller this answers."""
 
     def state(self, decider: Decider[Any, S, Any], stream: UUID) -> S | None:
         """The state of a stream, null if nothing ever happened in it."""

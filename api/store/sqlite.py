@@ -108,8 +108,7 @@ class LogRecorder(SQLiteProcessRecorder):
         tracking: Tracking | None = kwargs.get("tracking")
         if tracking is not None:
             self._insert_tracking(c, tracking)
-        return range(position + 1, end + 1)
-
+        return list(range(position + 1, end + 1))
 
     def select_notifications(
         self,

@@ -128,11 +128,18 @@ class SQLiteStore:
         return row[0] if row else 0
 
     @translated
+    def held_cents(self, owner_id: UUID) -> int:
+        row = self._connection.execute("SELECT held_cents FROM billing WHERE owner_id = ?", (str(owner_id),)).fetchone()
+        return row[0] if row else 0
+
+    @translated
     def kept_answer(self, scope: bytes) -> KeptAnswer | None:
         row = self._connection.execute(f"SELECT {_KEPT_COLUMNS} FROM kept_answers WHERE scope = ?", (scope,)).fetchone()
         if row is None:
             return None
-        return KeptAnswer(*row[:7], UUID(row[7]) if row[7] else None)
+        scope, fingerprint, status, body, location, etag, position, purchase_id = row
+        waits = UUID(purchase_id) if purchase_id else None
+        return KeptAnswer(scope, fingerprint, status, body, location, etag, position, waits)
 
     @translated
     def keep_answers(self, answers: Sequence[KeptAnswer], now: Instant) -> None:
@@ -182,5 +189,3 @@ class SQLiteStore:
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-
-

@@ -1,6 +1,7 @@
 """The rules of a principal's access: registered once, any number of keys, each revoked once and for ever."""
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 from uuid import UUID
 
 from domain.access import commands as c
@@ -41,6 +42,8 @@ def decide(command: c.AccessCommand, principal: Principal | None, now: Instant) 
             if key_id in principal.revoked_keys:
                 return ()
             raise NotFound("There is no such key.")
+        case _:
+            assert_never(command)
 
 
 def _registered(command: c.Register) -> e.Registered:

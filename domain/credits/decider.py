@@ -1,6 +1,7 @@
 """The rules of an owner's account of credits. It can never be overdrawn."""
 
 from dataclasses import replace
+from typing import assert_never
 from uuid import UUID
 
 from domain.credits import commands as c
@@ -32,6 +33,8 @@ def decide(command: c.CreditsCommand, account: Account | None, now: Instant) -> 
         case c.FailPurchase(purchase_id=purchase_id, reason=reason):
             failed = e.PurchaseFailed(purchase_id=purchase_id, reason=reason)
             return (failed,) if purchase_id in account.open_purchases else ()
+        case _:
+            assert_never(command)
 
 
 def evolve(account: Account | None, event: e.CreditsEvent) -> Account:
@@ -51,6 +54,8 @@ def evolve(account: Account | None, event: e.CreditsEvent) -> Account:
             return Account(account.balance_cents + event.amount_cents, _without(account, event.purchase_id))
         case e.PurchaseFailed():
             return replace(account, open_purchases=_without(account, event.purchase_id))
+        case _:
+            assert_never(event)
 
 
 def _without(account: Account, purchase_id: UUID) -> dict[UUID, int]:

@@ -1,10 +1,13 @@
 """What may be asked of a job, and what follows. The match below is the job's state table."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 from domain.decider import Decider
 from domain.errors import (
     AlreadyTaken,
+    FieldProblem,
     InvalidRequest,
     InvalidState,
     JobNotActive,
@@ -19,7 +22,6 @@ from domain.errors import (
     ProofLocked,
     ReservationExpired,
     TestersAtWork,
-    invalid,
 )
 from domain.job import commands as c
 from domain.job import disputes
@@ -108,12 +110,13 @@ def _standing(job: Job) -> str:
 
 def _create(command: c.CreateJob, now: Instant) -> tuple[e.JobEvent, ...]:
     terms = command.terms
-    begins = max(now, terms.starts_at or 0)
-    if begins > now + MAX_START_AHEAD:
-        raise invalid("/startsAt", "must be at most 90 days ahead")
+    if terms.starts_at is not None and terms.starts_at <= now:
+        terms = replace(terms, starts_at=None)
+    begins = now if terms.starts_at is None else terms.starts_at
     hold = terms.target_testers * slot_hold_cents(terms)
-    if hold > MAX_HOLD_CENTS:
-        raise invalid("/paymentRules", f"would hold {hold} cents; a job may hold at most {MAX_HOLD_CENTS}")
+    problems = tuple(_creation_problems(begins, hold, now))
+    if problems:
+        raise InvalidRequest(problems)
     created = e.Created(
         owner_id=command.owner_id,
         terms=terms,
@@ -121,6 +124,13 @@ def _create(command: c.CreateJob, now: Instant) -> tuple[e.JobEvent, ...]:
         posting_ends_at=begins + terms.posting_window_minutes * MINUTE,
     )
     return (created,)
+
+
+def _creation_problems(begins: Instant, hold: int, now: Instant) -> Iterator[FieldProblem]:
+    if begins > now + MAX_START_AHEAD:
+        yield FieldProblem("/startsAt", "must be at most 90 days ahead")
+    if hold > MAX_HOLD_CENTS:
+        yield FieldProblem("/paymentRules", f"would hold {hold} cents; a job may hold at most {MAX_HOLD_CENTS}")
 
 
 def _stop(job: Job, now: Instant, cause: e.StopCause) -> tuple[e.JobEvent, ...]:
@@ -149,7 +159,7 @@ def _take(command: c.TakeSlot, job: Job, now: Instant) -> tuple[e.JobEvent, ...]
         raise NotStarted("The job has not started yet.")
     if command.tester_id in job.assignment_of_tester:
         raise AlreadyTaken("A tester gets a job once, and you have had this one.")
-    eligible = eligible_variants(job)
+    eligible = eligible_variants(terms)
     if not eligible:
         raise NotEligible("This job asks for testers with a profile or membership that you do not have.")
     if terms.legal_agreements and not command.accepts_legal_agreements:
@@ -216,21 +226,28 @@ def _submit(command: c.SubmitTask, job: Job, now: Instant) -> tuple[e.JobEvent, 
 
 def _check_answers(command: c.SubmitTask, assignment: Assignment, job: Job) -> None:
     variant = next(v for v in job.variants if v.id == assignment.variant_id)
-    problems = list(answer_problems(variant.feedback_questions, command.answers))
-    if job.terms.proof_hash is None and command.proof_matches is not None:
-        raise invalid("/proofValue", "must be left out: this job asks for no proof")
+    problems = [*answer_problems(variant.feedback_questions, command.answers), *_proof_problems(command, job)]
     if problems:
         raise InvalidRequest(problems)
     if job.terms.proof_hash is not None and assignment.wrong_proofs >= MAX_WRONG_PROOFS:
         raise ProofLocked(f"The proof was wrong {MAX_WRONG_PROOFS} times; nothing more can be handed in.")
 
 
+def _proof_problems(command: c.SubmitTask, job: Job) -> Iterator[FieldProblem]:
+    """Whether a proof is there just where one is asked for; whether it is right is another matter."""
+    if job.terms.proof_hash is None and command.proof_matches is not None:
+        yield FieldProblem("/proofValue", "must be left out: this job asks for no proof")
+    if job.terms.proof_hash is not None and command.proof_matches is None:
+        yield FieldProblem("/proofValue", "must be given: this job asks for a proof")
+
+
 def _completed(command: c.SubmitTask, assignment: Assignment, job: Job, now: Instant) -> e.TaskCompleted:
-    minutes = started_minutes(assignment.started_at, now)
+    minutes = started_minutes(now if assignment.started_at is None else assignment.started_at, now)
     payout = payout_cents(job.terms, minutes)
     return e.TaskCompleted(
         assignment_id=assignment.id,
         tester_id=assignment.tester_id,
+        completed_at=now,
         answers=command.answers,
         duration_minutes=minutes,
         payout_cents=payout,

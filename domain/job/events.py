@@ -175,6 +175,7 @@ class TaskCompleted:
 
     assignment_id: UUID
     tester_id: UUID
+    completed_at: Instant
     answers: dict[str, Any]
     duration_minutes: int
     payout_cents: int

@@ -6,7 +6,7 @@ from typing import Any
 from domain.errors import InvariantBroken
 from domain.job import events as e
 from domain.job.pay import slot_hold_cents
-from domain.job.state import AT_WORK, Assignment, AssignmentStatus, Job, Phase
+from domain.job.state import AT_WORK, OPEN, Assignment, AssignmentStatus, Job, Phase
 
 
 def evolve(job: Job | None, event: e.JobEvent) -> Job:
@@ -17,9 +17,14 @@ def evolve(job: Job | None, event: e.JobEvent) -> Job:
         raise InvariantBroken(f"{type(event).__name__} cannot be a job's first event.")
     if isinstance(event, e.Created):
         raise InvariantBroken("A job cannot be created twice.")
-    _CHANGES[type(event)](job, event)
+    phases, change = _CHANGES[type(event)]
+    if job.phase not in phases:
+        raise InvariantBroken(f"{type(event).__name__} cannot follow in a job that is {job.phase}.")
+    change(job, event)
     if job.escrow_cents < 0:
         raise InvariantBroken(f"{type(event).__name__} would take the job's escrow below zero.")
+    if job.open_slots < 0:
+        raise InvariantBroken(f"{type(event).__name__} would leave more testers than slots.")
     return job
 
 
@@ -102,7 +107,7 @@ def _taken(job: Job, event: e.SlotTaken) -> None:
         tester_id=event.tester_id,
         tester_public_id=event.tester_public_id,
         variant_id=event.variant_id,
-        due_at=event.reserved_until,
+        reserved_until=event.reserved_until,
     )
     job.assignment_of_tester[event.tester_id] = event.assignment_id
     job.tester_of_public_id[event.tester_public_id] = event.tester_id
@@ -114,7 +119,7 @@ def _started(job: Job, event: e.TaskStarted) -> None:
     assignment = _at_work(job, event)
     assignment.status = AssignmentStatus.STARTED
     assignment.started_at = event.started_at
-    assignment.due_at = event.hard_deadline
+    assignment.hard_deadline = event.hard_deadline
 
 
 def _proof_rejected(job: Job, event: e.ProofRejected) -> None:
@@ -124,6 +129,8 @@ def _proof_rejected(job: Job, event: e.ProofRejected) -> None:
 def _completed(job: Job, event: e.TaskCompleted) -> None:
     assignment = _at_work(job, event)
     assignment.status = AssignmentStatus.COMPLETED
+    assignment.completed_at = event.completed_at
+    assignment.duration_minutes = event.duration_minutes
     assignment.payout_cents = event.payout_cents
     assignment.fee_cents = event.fee_cents
     job.at_work -= 1
@@ -152,30 +159,34 @@ def _refunded(job: Job, event: e.Refunded) -> None:
 
 
 def _at_work(job: Job, event: Any) -> Assignment:
-    assignment = job.assignments[event.assignment_id]
-    if assignment.status not in AT_WORK:
-        raise InvariantBroken(f"{type(event).__name__} cannot follow once the assignment is {assignment.status}.")
+    assignment = job.assignments.get(event.assignment_id)
+    if assignment is None or assignment.status not in AT_WORK:
+        raise InvariantBroken(f"{type(event).__name__} cannot follow; the assignment is not at work.")
     return assignment
 
 
-_CHANGES: Mapping[type, Callable[[Job, Any], None]] = {
-    e.Paused: _phase(Phase.PAUSED),
-    e.Resumed: _phase(Phase.ACTIVE),
-    e.Stopped: _phase(Phase.CLOSING),
-    e.Resized: _resized,
-    e.Cancelled: _cancelled,
-    e.Settled: _settled,
-    e.Approved: _approved,
-    e.Disputed: _disputed,
-    e.Resolved: _resolved,
-    e.SlotTaken: _taken,
-    e.TaskStarted: _started,
-    e.ProofRejected: _proof_rejected,
-    e.TaskCompleted: _completed,
-    e.SlotReturned: _ended(AssignmentStatus.RETURNED, by_deadline=False),
-    e.ReservationExpired: _ended(AssignmentStatus.EXPIRED, by_deadline=True),
-    e.TaskTimedOut: _ended(AssignmentStatus.TIMED_OUT, by_deadline=True),
-    e.AssignmentCancelled: _ended(AssignmentStatus.CANCELLED, by_deadline=False),
-    e.PayoutGranted: _granted,
-    e.Refunded: _refunded,
+_TAKES_COMMANDS = frozenset({Phase.ACTIVE, Phase.PAUSED})
+_DISPUTE = frozenset({Phase.DISPUTED, Phase.RESOLVED})
+
+_CHANGES: Mapping[type, tuple[frozenset[Phase], Callable[[Job, Any], None]]] = {
+    # an event: the phases in which it can happen, and what it changes
+    e.Paused: (frozenset({Phase.ACTIVE}), _phase(Phase.PAUSED)),
+    e.Resumed: (frozenset({Phase.PAUSED}), _phase(Phase.ACTIVE)),
+    e.Stopped: (_TAKES_COMMANDS, _phase(Phase.CLOSING)),
+    e.Resized: (_TAKES_COMMANDS, _resized),
+    e.Cancelled: (OPEN, _cancelled),
+    e.Settled: (OPEN | {Phase.CANCELLED}, _settled),
+    e.Approved: (frozenset({Phase.PENDING_APPROVAL}), _approved),
+    e.Disputed: (frozenset({Phase.PENDING_APPROVAL}), _disputed),
+    e.Resolved: (frozenset({Phase.DISPUTED}), _resolved),
+    e.SlotTaken: (frozenset({Phase.ACTIVE}), _taken),
+    e.TaskStarted: (OPEN, _started),
+    e.ProofRejected: (OPEN, _proof_rejected),
+    e.TaskCompleted: (OPEN, _completed),
+    e.SlotReturned: (OPEN, _ended(AssignmentStatus.RETURNED, by_deadline=False)),
+    e.ReservationExpired: (OPEN, _ended(AssignmentStatus.EXPIRED, by_deadline=True)),
+    e.TaskTimedOut: (OPEN, _ended(AssignmentStatus.TIMED_OUT, by_deadline=True)),
+    e.AssignmentCancelled: (_TAKES_COMMANDS, _ended(AssignmentStatus.CANCELLED, by_deadline=False)),
+    e.PayoutGranted: (_DISPUTE | {Phase.APPROVED}, _granted),
+    e.Refunded: (_DISPUTE, _refunded),
 }

@@ -45,21 +45,29 @@ AT_WORK = frozenset({AssignmentStatus.PENDING, AssignmentStatus.STARTED})
 class Assignment:
     """One tester on one slot.
 
-    ``due_at`` is the reservation's end while pending and the hard limit once started. ``payout_cents`` and
-    ``fee_cents`` are what was earned. ``settled_as`` is the phase of its own settlement, null before that.
+    ``payout_cents`` and ``fee_cents`` are what was earned. ``settled_as`` is the phase of its own settlement,
+    null before that.
     """
 
     id: UUID
     tester_id: UUID
     tester_public_id: int
     variant_id: UUID
-    due_at: Instant
+    reserved_until: Instant
     status: AssignmentStatus = AssignmentStatus.PENDING
-    started_at: Instant = 0
+    started_at: Instant | None = None
+    hard_deadline: Instant | None = None
+    completed_at: Instant | None = None
+    duration_minutes: int | None = None
     payout_cents: int = 0
     fee_cents: int = 0
     wrong_proofs: int = 0
     settled_as: Phase | None = None
+
+    @property
+    def due_at(self) -> Instant:
+        """The reservation's end while pending, the hard limit once started."""
+        return self.reserved_until if self.hard_deadline is None else self.hard_deadline
 
     @property
     def cost_cents(self) -> int:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from api.http.schemas.instants import instant_text, parse_instant
-from api.http.schemas.strict_json import LARGE_BYTES, nul_problems, read_json, refuse_sprawl
+from api.http.schemas.strict_json import nul_problems, read_json
 from api.http.schemas.wording import MAX_NAME, MAX_PROBLEMS, field_type, problems, schema_of
 from domain.errors import FieldProblem, InvalidRequest
 
@@ -56,15 +56,13 @@ def validate(model: type[M], body: bytes, parsed: object) -> M:
 
     ``parsed`` is what ``read_json`` made of the body. A command that needs no body is given as ``b"{}"``.
     """
-    if len(body) > LARGE_BYTES:
-        refuse_sprawl(parsed)
     nuls = nul_problems(parsed) if b"\\u0000" in body else []
     try:
         request = model.__pydantic_validator__.validate_json(body)
     except ValidationError as error:
         raise _every_problem([*nuls, *problems(model, error)]) from None
     if nuls:
-        raise InvalidRequest(nuls)
+        raise _every_problem(nuls)
     return request  # type: ignore[no-any-return]
 
 

@@ -7,16 +7,19 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJson
 from pydantic_core import CoreSchema, core_schema
 
 from api.http.schemas.instants import parse_instant
+from domain.job.feedback import GREATEST_INTEGER
+from domain.money import MAX_HOLD_CENTS
 
 NOT_BLANK = r"\S"
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 UUID_TEXT = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+UTC_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$"
 TESTER_TEXT = rf"({UUID_TEXT})|(^[1-9][0-9]{{0,17}}$)"
 WEB_URL = r'^[hH][tT][tT][pP][sS]?://[^\x00-\x20\x7f\\<>"/?#:@][^\x00-\x20\x7f\\<>"]*$'
 
 PHRASES = {
     SLUG: "a slug of small letters, digits and single hyphens",
-    TESTER_TEXT: "a tester's UUID, a tester's public id",
+    TESTER_TEXT: "a tester's UUID, a public id as digits",
     WEB_URL: "an http or https URL without spaces",
 }
 """How a sentence names what a pattern wants."""
@@ -29,9 +32,7 @@ class _UuidText:
         text = core_schema.str_schema(pattern=UUID_TEXT, strict=True)
         return core_schema.chain_schema([text, core_schema.uuid_schema(strict=False)])
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
 
 
@@ -42,36 +43,27 @@ class _InstantText:
         text = core_schema.str_schema(max_length=100, strict=True)
         return core_schema.no_info_after_validator_function(parse_instant, text)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "format": "date-time", "maxLength": 100}
 
 
 Id: TypeAlias = Annotated[UUID, _UuidText()]
 InstantIn: TypeAlias = Annotated[int, _InstantText()]
+IdOut: TypeAlias = Annotated[str, Field(pattern=UUID_TEXT), WithJsonSchema({"type": "string", "format": "uuid"})]
 InstantOut: TypeAlias = Annotated[
-    str,
-    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    str, Field(pattern=UTC_TEXT), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-"""A time in UTC with Z."""
+"""A time in UTC with Z, in milliseconds at most."""
 
-Cents: TypeAlias = Annotated[int, Field(ge=0)]
-"""Money in cents, never negative."""
+Cents: TypeAlias = Annotated[int, Field(ge=0, le=MAX_HOLD_CENTS)]
+"""Money that a client names, in cents; no more than a job can hold."""
 
-PurchaseCents: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
+MovedCents: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
 LongText: TypeAlias = Annotated[str, Field(max_length=10_000)]
 RequiredText: TypeAlias = Annotated[str, Field(max_length=10_000, pattern=NOT_BLANK)]
 Label: TypeAlias = Annotated[str, Field(max_length=500, pattern=NOT_BLANK)]
 Word: TypeAlias = Annotated[str, Field(max_length=64, pattern=NOT_BLANK)]
-Cursor: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
-PageSize: TypeAlias = Annotated[int, Field(ge=1, le=50)]
-
-MAX_NUMBER = 10**15
-"""Numbers up to here are told apart exactly, whether read as an integer or as a float."""
-
-Number: TypeAlias = (
-    Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
-    | Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
-)
+Name: TypeAlias = Annotated[str, Field(max_length=128, pattern=NOT_BLANK)]
+Secret: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+Whole: TypeAlias = Annotated[int, Field(ge=-GREATEST_INTEGER, le=GREATEST_INTEGER)]
+Number: TypeAlias = Whole | Annotated[float, Field(ge=-GREATEST_INTEGER, le=GREATEST_INTEGER, allow_inf_nan=False)]

@@ -1,4 +1,4 @@
-"""A job on its way in and out: what owners post, and what they are shown."""
+"""What owners ask: a job to post, a job to resize, jobs to see."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
@@ -7,20 +7,23 @@ from uuid import UUID
 from pydantic import Field
 
 from api.http.schemas.base import Request
+from api.http.schemas.common import PageQuery
 from api.http.schemas.fields import (
     NOT_BLANK,
     SLUG,
     WEB_URL,
-    Cursor,
     Id,
     InstantIn,
     Label,
     LongText,
+    Name,
     Number,
-    PageSize,
     RequiredText,
+    Secret,
+    Whole,
     Word,
 )
+from api.http.schemas.job_answers import JobStatusName, MimeType, SettlementStatusName
 from domain.job.commands import ResizeJob
 from domain.job.terms import (
     AudienceFilter,
@@ -39,14 +42,8 @@ from domain.job.terms import (
     Variant,
 )
 
-JobStatusName: TypeAlias = Literal["active", "paused", "closing", "completed", "cancelled"]
-SettlementStatusName: TypeAlias = Literal["pending_approval", "approved", "disputed", "resolved"]
-ClosedReasonName: TypeAlias = Literal["all_completed", "all_timed_out", "no_active_testers", "cancelled"]
-AssignmentStatusName: TypeAlias = Literal[
-    "pending", "started", "completed", "expired", "timed_out", "returned", "cancelled"
-]
-MimeType: TypeAlias = Literal["text/plain", "text/markdown"]
 PLAIN: MimeType = "text/plain"
+PRICING = Pricing()
 
 Title: TypeAlias = Annotated[str, Field(max_length=160, pattern=NOT_BLANK)]
 Slots: TypeAlias = Annotated[int, Field(ge=1, le=10_000)]
@@ -54,9 +51,7 @@ Slug: TypeAlias = Annotated[str, Field(max_length=64, pattern=SLUG)]
 Url: TypeAlias = Annotated[str, Field(max_length=2_048, pattern=WEB_URL)]
 PayCents: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 TaskMinutes: TypeAlias = Annotated[int, Field(ge=1, le=1_440)]
-Whole: TypeAlias = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Captures: TypeAlias = Annotated[int, Field(ge=0, le=1_000)]
-Name: TypeAlias = Annotated[str, Field(max_length=128, pattern=NOT_BLANK)]
 
 
 class FixedRuleBody(Request):
@@ -73,9 +68,7 @@ class PerMinuteRuleBody(Request):
     cap_minutes: TaskMinutes | None = None
 
     def to_rule(self) -> PaymentRule:
-        return PaymentRule(
-            type=PayKind.PER_MINUTE, rate_cents=self.rate_cents, cap_minutes=self.cap_minutes
-        )
+        return PaymentRule(type=PayKind.PER_MINUTE, rate_cents=self.rate_cents, cap_minutes=self.cap_minutes)
 
 
 PaymentRuleBody: TypeAlias = Annotated[FixedRuleBody | PerMinuteRuleBody, Field(discriminator="type")]
@@ -147,9 +140,7 @@ class ScreenCaptureBody(Request):
     max: Captures | None = None
 
     def to_rule(self) -> ScreenCaptureRule:
-        return ScreenCaptureRule(
-            type=self.type, interval_seconds=self.interval_seconds, min=self.min, max=self.max
-        )
+        return ScreenCaptureRule(type=self.type, interval_seconds=self.interval_seconds, min=self.min, max=self.max)
 
 
 class AudienceFilterBody(Request):
@@ -186,7 +177,7 @@ class ProofBody(Request):
     """How testers prove completion; the password is hashed at once and never shown."""
 
     method: Literal["password"]
-    password: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+    password: Annotated[Secret, Field(repr=False)]
 
 
 class VariantBody(Request):
@@ -214,9 +205,9 @@ class VariantBody(Request):
             url=self.url,
             description_mime_type=self.description_mime_type or PLAIN,
             placement=None if placement is None else placement.to_placement(),
-            screen_capture=tuple([each.to_rule() for each in self.screen_capture]) if self.screen_capture else (),
-            audience_filters=tuple([each.to_filter() for each in self.audience_filters]) if self.audience_filters else (),
-            tech_constraints=tuple([each.to_constraint() for each in self.tech_constraints]) if self.tech_constraints else (),
+            screen_capture=tuple([each.to_rule() for each in self.screen_capture or ()]),
+            audience_filters=tuple([each.to_filter() for each in self.audience_filters or ()]),
+            tech_constraints=tuple([each.to_constraint() for each in self.tech_constraints or ()]),
         )
 
 
@@ -239,9 +230,7 @@ class CreateJobBody(Request):
     legal_agreements: Annotated[list[LegalAgreementBody], Field(max_length=20)] | None = None
     proof_of_completion: ProofBody | None = None
 
-    def to_terms(
-        self, variant_ids: Sequence[UUID], proof_hash: str | None, pricing: Pricing = Pricing()
-    ) -> Terms:
+    def to_terms(self, variant_ids: Sequence[UUID], proof_hash: str | None, pricing: Pricing = PRICING) -> Terms:
         """The terms of the job, with an id for each variant and the hash of the proof's password."""
         named = zip(self.variants, variant_ids, strict=True)
         return Terms(
@@ -259,7 +248,7 @@ class CreateJobBody(Request):
             starts_at=self.starts_at,
             hard_limit_minutes=self.task_hard_time_limit_minutes or 30,
             paid_limit_minutes=self.task_paid_time_limit_minutes,
-            legal_agreements=tuple([each.to_agreement() for each in self.legal_agreements]) if self.legal_agreements else (),
+            legal_agreements=tuple([each.to_agreement() for each in self.legal_agreements or ()]),
             proof_hash=proof_hash,
         )
 
@@ -271,24 +260,10 @@ class ResizeBody(Request):
         return ResizeJob(target=self.target_testers)
 
 
-class EmptyBody(Request):
-    """A command without fields: no body, or ``{}``."""
-
-
-class CommandQuery(Request):
-    """What every command may be asked with."""
-
-    dry_run: bool = False
-
-
-class PageQuery(Request):
-    limit: PageSize = 20
-    cursor: Cursor | None = None
-
-
 class ListJobsQuery(PageQuery):
     status: JobStatusName | None = None
-    settlement_status: Literal["none"] | SettlementStatusName | None = None
+    settlement_status: Literal["none", SettlementStatusName] | None = None
+    """``none`` asks for the jobs that have no settlement."""
 
 
 class WaitQuery(Request):

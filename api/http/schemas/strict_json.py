@@ -13,15 +13,6 @@ from domain.errors import FieldProblem, InvalidRequest, invalid
 
 Steps: TypeAlias = tuple[int | str, ...]
 
-MAX_FIELDS = 200
-"""No object of any request has more fields than a submission may have answers."""
-
-MAX_ITEMS = 10_000
-"""No list of any request is longer."""
-
-LARGE_BYTES = 64 * 1024
-"""Bodies from here on are measured before they are checked, so that a wrong one costs no more than a right one."""
-
 _BOM = b"\xef\xbb\xbf"
 
 # A number past a float's range has an exponent of three digits or 200 digits in a row; strings may look so too.
@@ -72,15 +63,6 @@ def _refuse_huge_numbers(value: object) -> None:
     )
     if problems := tuple(islice(huge, MAX_PROBLEMS)):
         raise InvalidRequest(problems)
-
-
-def refuse_sprawl(value: object) -> None:
-    """Refuse a list or an object that is larger than any that a request may have."""
-    for steps, each in walk(value):
-        if isinstance(each, dict) and len(each) > MAX_FIELDS:
-            raise invalid(pointer(steps), f"must be an object of at most {MAX_FIELDS} fields")
-        if isinstance(each, list) and len(each) > MAX_ITEMS:
-            raise invalid(pointer(steps), f"must be a list of at most {MAX_ITEMS} items")
 
 
 def nul_problems(value: object) -> list[FieldProblem]:

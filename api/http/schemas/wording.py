@@ -16,6 +16,7 @@ from domain.errors import FieldProblem
 
 MAX_PROBLEMS = 100
 MAX_NAME = 200
+MAX_POINTER = 1_000
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -38,8 +39,13 @@ def field_type(model: type[BaseModel], name: str) -> str:
 
 
 def pointer(steps: Iterable[object]) -> str:
-    """RFC 6901: where something is, from the root."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    """RFC 6901: where something is, from the root; the nearest place above it when that is too long to tell."""
+    place = ""
+    for step in map(str, steps):
+        if len(place) + len(step) > MAX_POINTER:
+            break
+        place += "/" + step.replace("~", "~0").replace("/", "~1")
+    return place
 
 
 def problems(model: type[BaseModel], error: ValidationError) -> tuple[FieldProblem, ...]:
@@ -60,6 +66,9 @@ def _problem(root: Schema, error: ErrorDetails) -> FieldProblem:
             return FieldProblem(pointer(steps[:-1]), "has an unknown field with a very long name; remove it")
         case "extra_forbidden":
             return FieldProblem(pointer(steps), "is not a known field; remove it")
+        case _ if error["loc"][-1:] == ("[key]",):
+            names = _string_phrase(schema.get("propertyNames", {}))
+            return FieldProblem(pointer(steps), f"needs the name of each field to be {names}")
         case "missing":
             return FieldProblem(pointer(steps), "is required")
         case "union_tag_not_found" | "union_tag_invalid":
@@ -79,16 +88,19 @@ def _wrong_tag(steps: Sequence[int | str], schema: Schema, error: ErrorDetails) 
 
 
 def _place(root: Schema, loc: Sequence[int | str]) -> tuple[list[int | str], Schema]:
-    """The steps to the field that a loc means, without the names of union members, and the field's schema."""
+    """The steps to the field that a loc means, without the names of union members, and the field's schema.
+
+    A wrong name of a field is placed at the object that has it.
+    """
     steps: list[int | str] = []
     schema = _resolved(root, root)
+    if loc[-1:] == ("[key]",):
+        loc = loc[:-2]
     for step in loc:
         if "discriminator" in schema:
             schema = _resolved(root, {"$ref": schema["discriminator"]["mapping"][step]})
         elif "anyOf" in schema:
             break
-        elif step == "[key]":
-            schema = {"name": schema}
         else:
             steps.append(step)
             schema = _resolved(root, _inner(schema, step))

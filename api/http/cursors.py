@@ -1,0 +1,41 @@
+"""Cursors of lists: opaque, signed, and good only for the list that gave them."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from hashlib import blake2b
+from hmac import compare_digest
+
+from domain.errors import invalid
+
+_KEY_BYTES = 8
+_MAC_BYTES = 10
+
+
+class Cursors:
+    """Signs the key of a page's last item together with what the list was asked for."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def write(self, of: str, last: int | None) -> str | None:
+        """The cursor behind a key, for the list called ``of``; null at its end."""
+        if last is None:
+            return None
+        key = last.to_bytes(_KEY_BYTES)
+        return urlsafe_b64encode(key + self._mac(of, key)).decode().rstrip("=")
+
+    def read(self, of: str, cursor: str | None) -> int | None:
+        """The key in a cursor. Raises InvalidRequest for one that this list did not give."""
+        if cursor is None:
+            return None
+        try:
+            data = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        except (Error, ValueError):
+            data = b""
+        key, mac = data[:_KEY_BYTES], data[_KEY_BYTES:]
+        if len(mac) != _MAC_BYTES or not compare_digest(mac, self._mac(of, key)):
+            raise invalid("?cursor", "is not a cursor of this list; take the one from its last page, or leave it out")
+        return int.from_bytes(key)
+
+    def _mac(self, of: str, key: bytes) -> bytes:
+        return blake2b(key + of.encode(), key=self._secret, digest_size=_MAC_BYTES).digest()

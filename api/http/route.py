@@ -1,0 +1,165 @@
+"""What a route is: one row of the table from which dispatch, checks and the OpenAPI document are made."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from api.http.cursors import Cursors
+from api.http.schemas.base import Answer, Request
+from api.http.schemas.common import CommandQuery, EmptyBody
+from api.service.committer import Reply
+from api.service.reads import Page, Principal
+from api.service.service import Service
+from api.service.work import Context, UseCase
+from domain.access.events import Role
+from domain.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a read answers: an object, or pieces of JSON that are sent as they come."""
+
+    body: Any = None
+    pieces: Iterator[bytes] | None = None
+    etag: int | None = None
+    status: int = 200
+    content_type: str = "application/json"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, checked: who asks, for what, with what."""
+
+    service: Service
+    cursors: Cursors
+    principal: Principal
+    ids: Mapping[str, UUID]
+    query: Any
+    body: Any
+    context: Context
+
+    async def command(self, use_case: UseCase) -> Reply:
+        """Decide and make durable, under the conditions of the request."""
+        return await self.service.command(use_case, self.context)
+
+    def page_after(self, of: str) -> int | None:
+        """The key behind which the page begins, for the list called ``of``."""
+        return self.cursors.read(self._name(of), self.query.cursor)
+
+    def page(self, of: str, page: Page) -> Shown:
+        """A page with the cursor to the next."""
+        return Shown({"data": page.items, "next": self.cursors.write(self._name(of), page.last)})
+
+    def _name(self, of: str) -> str:
+        return f"{self.principal.id}:{of}"
+
+
+Handler = Callable[[Call], Awaitable[Reply | Shown]]
+
+
+class Subject(Enum):
+    """Whose thing the id in the path must be."""
+
+    NOBODYS = "anybody's"
+    OWNERS_JOB = "the owner's job"
+    ANY_JOB = "any job"
+    TESTERS_ASSIGNMENT = "the tester's assignment"
+
+
+class NoQuery(Request):
+    """No parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation.
+
+    ``roles`` empty: anybody, without a key. ``ids`` in the path are UUIDs in braces. ``secrets`` are places in the
+    body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
+    the operation itself can raise; those that every such route can are added.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handle: Handler
+    roles: tuple[Role, ...] = ()
+    subject: Subject = Subject.NOBODYS
+    query: type[Request] = NoQuery
+    body: type[Request] | None = None
+    answer: type[Answer]
+    status: int = 200
+    is_command: bool = False
+    secrets: tuple[tuple[str, ...], ...] = ()
+    refusals: tuple[type[Refusal], ...] = ()
+    example: Mapping[str, Any] | None = None
+    steps: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.path.split("/")[1:]))
+
+
+def command(
+    path: str,
+    name: str,
+    summary: str,
+    handle: Handler,
+    *,
+    roles: tuple[Role, ...],
+    answer: type[Answer],
+    method: str = "POST",
+    subject: Subject = Subject.NOBODYS,
+    body: type[Request] = EmptyBody,
+    status: int = 200,
+    secrets: tuple[tuple[str, ...], ...] = (),
+    refusals: tuple[type[Refusal], ...] = (),
+    example: Mapping[str, Any] | None = None,
+) -> Route:
+    """A route that changes something: it takes an idempotency key, If-Match and dryRun."""
+    return Route(
+        method=method,
+        path=path,
+        name=name,
+        summary=summary,
+        handle=handle,
+        roles=roles,
+        subject=subject,
+        query=CommandQuery,
+        body=body,
+        answer=answer,
+        status=status,
+        is_command=True,
+        secrets=secrets,
+        refusals=refusals,
+        example=example,
+    )
+
+
+def read(
+    path: str,
+    name: str,
+    summary: str,
+    handle: Handler,
+    *,
+    answer: type[Answer],
+    roles: tuple[Role, ...] = (),
+    subject: Subject = Subject.NOBODYS,
+    query: type[Request] = NoQuery,
+    refusals: tuple[type[Refusal], ...] = (),
+) -> Route:
+    """A route that only shows."""
+    return Route(
+        method="GET",
+        path=path,
+        name=name,
+        summary=summary,
+        handle=handle,
+        roles=roles,
+        subject=subject,
+        query=query,
+        answer=answer,
+        refusals=refusals,
+    )

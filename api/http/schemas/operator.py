@@ -1,0 +1,67 @@
+"""Running the platform: principals and their keys, and the sandbox's clock."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.http.schemas.base import Answer, Request
+from api.http.schemas.common import Page
+from api.http.schemas.fields import NOT_BLANK, Id, IdOut, InstantOut
+from domain.access.events import Role
+
+
+class PrincipalBody(Request):
+    role: Role
+    name: Annotated[str, Field(max_length=100, pattern=NOT_BLANK)]
+
+
+class KeyBody(Request):
+    """A further key for a principal."""
+
+    principal_id: Id
+
+
+class ClockBody(Request):
+    """How far the sandbox's clock moves on; ten years at most."""
+
+    advance_seconds: Annotated[int, Field(ge=0, le=315_360_000)]
+
+
+class PrincipalAnswer(Answer):
+    """``publicId`` is the number of a tester, null for the others."""
+
+    principal_id: IdOut
+    role: Role
+    name: str
+    public_id: int | None
+    created_at: InstantOut
+
+
+class KeyAnswer(Answer):
+    """``key`` is shown once; null when the answer is a repeat."""
+
+    key_id: IdOut
+    key: str | None
+    role: Role
+    name: str
+    principal_id: IdOut
+    public_id: int | None
+
+
+class KeyItem(Answer):
+    key_id: IdOut
+    principal_id: IdOut
+    role: Role
+    name: str
+    created_at: InstantOut
+    revoked_at: InstantOut | None
+
+
+class KeyPage(Page[KeyItem]):
+    pass
+
+
+class ClockAnswer(Answer):
+    """The instant at which the sandbox's clock stands now."""
+
+    now: InstantOut

@@ -1,0 +1,59 @@
+"""A tester's side: taking a slot, handing in, and what the tester is shown."""
+
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from pydantic import Field
+
+from api.http.schemas.base import Answer, Request
+from api.http.schemas.common import Page
+from api.http.schemas.fields import IdOut, InstantOut, Secret
+from api.http.schemas.job_answers import SettlementStatusName, VariantTask
+from domain.job.commands import SubmitTask, TakeSlot
+from domain.job.state import AssignmentStatus
+
+QuestionId: TypeAlias = Annotated[str, Field(max_length=128)]
+
+
+class TakeBody(Request):
+    accept_legal_agreements: bool | None = None
+
+    def to_command(self, assignment_id: UUID, tester_id: UUID, tester_public_id: int) -> TakeSlot:
+        return TakeSlot(
+            assignment_id=assignment_id,
+            tester_id=tester_id,
+            tester_public_id=tester_public_id,
+            accepts_legal_agreements=self.accept_legal_agreements is True,
+        )
+
+
+class SubmitBody(Request):
+    """Answers by question id. Whether each fits its question, the domain checks."""
+
+    answers: Annotated[dict[QuestionId, Any], Field(max_length=200)]
+    proof_value: Annotated[Secret | None, Field(repr=False)] = None
+
+    def to_command(self, assignment_id: UUID, proof_matches: bool | None) -> SubmitTask:
+        given = {question: answer for question, answer in self.answers.items() if answer is not None}
+        return SubmitTask(assignment_id=assignment_id, answers=given, proof_matches=proof_matches)
+
+
+class AssignmentView(Answer):
+    """An assignment as its tester sees it. ``payoutCents`` is what was earned, or granted after a dispute."""
+
+    id: IdOut
+    job_id: IdOut
+    variant_id: IdOut
+    status: AssignmentStatus
+    reserved_until: InstantOut
+    started_at: InstantOut | None
+    hard_deadline: InstantOut | None
+    completed_at: InstantOut | None
+    duration_minutes: int | None
+    payout_cents: int | None
+    settlement_status: SettlementStatusName | None
+    variant: VariantTask
+
+
+class AssignmentViewPage(Page[AssignmentView]):
+    pass

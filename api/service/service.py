@@ -1,0 +1,119 @@
+"""The service as its edges see it: commands in, durable replies out, reads that show nothing overdue."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from api.service.committer import Committer, Reply
+from api.service.credits import ASK_AGAIN_SECONDS, Purchases
+from api.service.ports import Clock, Gateway, Store
+from api.service.proofs import Proofs
+from api.service.reads import Reads
+from api.service.refusals import Unavailable
+from api.service.work import Context, UseCase
+from domain.errors import Refusal
+from domain.recorded import Recorded
+
+log = logging.getLogger("tallyhold.service")
+
+LONGEST_NAP_SECONDS = 1.0
+OPEN_PURCHASES_AT_ONCE = 100
+
+
+class Service:
+    """One process's part of the platform."""
+
+    def __init__(self, store: Store, reads: Reads, clock: Clock, gateway: Gateway | None) -> None:
+        self.reads = reads
+        self.committer = Committer(store, clock)
+        self.purchases = Purchases(self.committer, gateway)
+        self.proofs = Proofs()
+        self._watchers: dict[UUID, set[asyncio.Event]] = {}
+        self._closing = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to serve; what fell due while nobody was there is written first."""
+        self.committer.on_commit.append(self._tell_watchers)
+        self.committer.start()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._schedule()), loop.create_task(self._ask_about_purchases())]
+
+    def refuse_from_now(self) -> None:
+        """Accept nothing more, and let those who wait for a job go."""
+        self._closing.set()
+        for events in self._watchers.values():
+            for event in events:
+                event.set()
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing.is_set()
+
+    @property
+    def is_ready(self) -> bool:
+        return self.committer.is_ready and not self.is_closing
+
+    async def close(self) -> None:
+        """Finish what was accepted and stop."""
+        self.refuse_from_now()
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.committer.close()
+
+    async def command(self, use_case: UseCase, context: Context) -> Reply:
+        """Decide a command and make it durable. Raises its refusal."""
+        return await self.committer.submit(use_case, context)
+
+    async def catch_up(self) -> None:
+        """Before anything is shown: write what is due by now."""
+        if self.committer.has_due():
+            await self.committer.catch_up()
+
+    async def wait_for_change(self, job_id: UUID, seconds: float) -> bool:
+        """Wait until something happens to a job; False when nothing did in time. Raises Unavailable at shutdown."""
+        event = asyncio.Event()
+        self._watchers.setdefault(job_id, set()).add(event)
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return False
+        finally:
+            watching = self._watchers[job_id]
+            watching.discard(event)
+            if not watching:
+                del self._watchers[job_id]
+        if self.is_closing:
+            raise Unavailable("The service is shutting down; ask again in some seconds.")
+        return True
+
+    def _tell_watchers(self, recorded: Sequence[Recorded[Any]]) -> None:
+        if self._watchers:
+            for one in recorded:
+                for event in self._watchers.get(one.stream, ()):
+                    event.set()
+
+    async def _schedule(self) -> None:
+        """Wake the committer when a deadline passes: only an idle platform needs it."""
+        while True:
+            due = self.committer.next_due
+            nap = LONGEST_NAP_SECONDS
+            if due is not None and not self.committer.is_sandbox:
+                nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
+            await asyncio.sleep(nap)
+            try:
+                await self.catch_up()
+            except Refusal:
+                await asyncio.sleep(LONGEST_NAP_SECONDS)
+
+    async def _ask_about_purchases(self) -> None:
+        while self.purchases.has_gateway:
+            for owner_id, purchase_id, cents in self.reads.open_purchases(OPEN_PURCHASES_AT_ONCE):
+                self.purchases.ask_again(owner_id, purchase_id, cents)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)

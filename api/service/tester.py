@@ -1,0 +1,97 @@
+"""Use cases of testers: assignments and the wallet."""
+
+from typing import Any
+from uuid import UUID
+
+from api.service.work import Answer, UseCase, Work
+from domain.errors import invalid
+from domain.job import commands as c
+from domain.job.decider import JOB
+from domain.job.events import ProofRejected
+from domain.job.state import AssignmentStatus
+from domain.tester.commands import Withdraw
+from domain.tester.decider import WALLET
+from projections.terms_view import variant_view
+from projections.times import iso, iso_or_none
+
+
+def take_slot(job_id: UUID, command: c.TakeSlot) -> UseCase:
+    """Reserve a slot for ten minutes."""
+
+    def run(work: Work) -> Answer:
+        work.command_job(job_id, command)
+        return _answer(work, job_id, command.assignment_id, status=201)
+
+    return run
+
+
+def command_assignment(job_id: UUID, command: c.StartTask | c.ReturnSlot) -> UseCase:
+    """Start, or give up."""
+
+    def run(work: Work) -> Answer:
+        work.command_job(job_id, command)
+        return _answer(work, job_id, command.assignment_id)
+
+    return run
+
+
+def submit_task(job_id: UUID, command: c.SubmitTask) -> UseCase:
+    """Hand in. A wrong proof is refused, and counted."""
+
+    def run(work: Work) -> Answer:
+        events = work.command_job(job_id, command)
+        answer = _answer(work, job_id, command.assignment_id)
+        if any(isinstance(event, ProofRejected) for event in events):
+            wrong = invalid("/proofValue", "is not the job's password; after five wrong ones nothing can be handed in")
+            return Answer(answer.body, refusal=wrong)
+        return answer
+
+    return run
+
+
+def _answer(work: Work, job_id: UUID, assignment_id: UUID, status: int = 200) -> Answer:
+    location = f"/tester/assignments/{assignment_id}" if status == 201 else None
+    body = _assignment_body(work, job_id, assignment_id)
+    return Answer(body, status=status, version=work.version(JOB, job_id), location=location)
+
+
+def _assignment_body(work: Work, job_id: UUID, assignment_id: UUID) -> dict[str, Any]:
+    job = work.job(job_id)
+    assignment = job.assignments[assignment_id]
+    completed = assignment.status is AssignmentStatus.COMPLETED
+    variant = next(v for v in job.variants if v.id == assignment.variant_id)
+    return {
+        "id": str(assignment_id),
+        "jobId": str(job_id),
+        "variantId": str(assignment.variant_id),
+        "status": assignment.status.value,
+        "reservedUntil": iso(assignment.reserved_until),
+        "startedAt": iso_or_none(assignment.started_at),
+        "hardDeadline": iso_or_none(assignment.hard_deadline),
+        "completedAt": iso_or_none(assignment.completed_at),
+        "durationMinutes": assignment.duration_minutes,
+        "payoutCents": assignment.payout_cents if completed else None,
+        "settlementStatus": assignment.settled_as,
+        "variant": variant_view(variant),
+    }
+
+
+def withdraw(tester_id: UUID, withdrawal_id: UUID, amount_cents: int) -> UseCase:
+    """Pay out from the wallet."""
+
+    def run(work: Work) -> Answer:
+        granted = work.books.granted_cents(tester_id)
+        command = Withdraw(withdrawal_id=withdrawal_id, amount_cents=amount_cents, granted_cents=granted)
+        wallet = work.state(WALLET, tester_id)
+        work.record(WALLET, tester_id, WALLET.decide(command, wallet, work.now))
+        after = work.state(WALLET, tester_id)
+        assert after is not None
+        body = {
+            "id": str(withdrawal_id),
+            "amountCents": amount_cents,
+            "payableCents": granted - after.withdrawn_cents,
+            "createdAt": iso(work.now),
+        }
+        return Answer(body, status=201, location=f"/tester/wallet/withdrawals/{withdrawal_id}")
+
+    return run

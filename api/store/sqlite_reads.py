@@ -1,0 +1,358 @@
+"""What users ask of the read models, on SQLite. Every list is a page; every page has an index.
+
+Point reads take some microseconds and run on the event loop: a thread pool would cost ten times as much.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from api.service.reads import JobFilter, LedgerFilter, Page, Principal
+from api.store.sqlite import connect
+from domain.times import Instant
+from projections import views
+
+Row = Mapping[str, Any]
+
+STATUSES = ("active", "paused", "closing", "completed", "cancelled")
+SETTLEMENTS = (None, "pending_approval", "approved", "disputed", "resolved")
+AT_ONCE = 500
+"""Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
+
+
+class SQLiteReads:
+    """Reads of one process. A snapshot keeps several statements on one state of the database."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(str(self._path))
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA query_only = 1")
+        return connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _snapshot(self, connection: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
+        one = connection or self._connection
+        one.execute("BEGIN")
+        try:
+            yield one
+        finally:
+            one.execute("COMMIT")
+
+    def _one(self, sql: str, *params: Any) -> Any:
+        return self._connection.execute(sql, params).fetchone()
+
+    def _all(self, sql: str, *params: Any) -> list[Any]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def position(self) -> int:
+        """The position of the last event that any read from now on shows."""
+        position: int = self._one("SELECT position FROM head")[0]
+        return position
+
+    def secret(self) -> bytes:
+        """What the cursors of lists are signed with."""
+        secret: bytes = self._one("SELECT secret FROM head")[0]
+        return secret
+
+    # -- access ------------------------------------------------------------------------------------------------
+
+    def principal(self, key_hash: str) -> Principal | None:
+        """Whose key it is, unless it was revoked."""
+        row = self._one(
+            "SELECT principal_id, role, name, public_id, key_id FROM keys JOIN principals USING (stream) "
+            "WHERE key_hash = ? AND revoked_at IS NULL",
+            key_hash,
+        )
+        return Principal(UUID(row[0]), row[1], row[2], row[3], UUID(row[4])) if row else None
+
+    def stream_of_principal(self, principal_id: UUID) -> UUID | None:
+        row = self._one("SELECT stream FROM principals WHERE principal_id = ?", str(principal_id))
+        return UUID(row[0]) if row else None
+
+    def stream_of_key(self, key_id: UUID) -> UUID | None:
+        row = self._one("SELECT stream FROM keys WHERE key_id = ?", str(key_id))
+        return UUID(row[0]) if row else None
+
+    def keys(self, before: int | None, limit: int) -> Page:
+        rows = self._all(
+            "SELECT keys.*, principal_id, role, name FROM keys JOIN principals USING (stream) "
+            "WHERE keys.position < ? ORDER BY keys.position DESC LIMIT ?",
+            _or_last(before),
+            limit + 1,
+        )
+        return _page(rows, limit, "position", views.key_item)
+
+    # -- whose is it -------------------------------------------------------------------------------------------
+
+    def owner_of_job(self, job_id: UUID) -> UUID | None:
+        row = self._one("SELECT owner_id FROM jobs WHERE job_id = ?", str(job_id))
+        return UUID(row[0]) if row else None
+
+    def place_of_assignment(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
+        """The job and the tester of an assignment."""
+        row = self._one("SELECT job_id, tester_id FROM assignments WHERE assignment_id = ?", str(assignment_id))
+        return (UUID(row[0]), UUID(row[1])) if row else None
+
+    # -- jobs --------------------------------------------------------------------------------------------------
+
+    def jobs(self, owner_id: UUID, wanted: JobFilter, before: int | None, limit: int) -> Page:
+        """The owner's jobs, newest first."""
+        params = (str(owner_id), _or_last(before))
+        if wanted.status is None and wanted.settlement_status is None:
+            rows = self._all(
+                "SELECT * FROM jobs WHERE owner_id = ? AND position < ? ORDER BY position DESC LIMIT ?",
+                *params,
+                limit + 1,
+            )
+        else:
+            rows = self._filtered_jobs(wanted, params, limit)
+        return _page(rows, limit, "position", views.job_list_item)
+
+    def _filtered_jobs(self, wanted: JobFilter, params: tuple[Any, ...], limit: int) -> list[Any]:
+        """A page merged of one run of the index for each combination: its cost does not grow with the list."""
+        statuses = STATUSES if wanted.status is None else (wanted.status,)
+        settlements: Sequence[str | None] = SETTLEMENTS
+        if wanted.settlement_status is not None:
+            settlements = (None if wanted.settlement_status == "none" else wanted.settlement_status,)
+        rows: list[Any] = []
+        for status, settled in product(statuses, settlements):
+            rows += self._all(
+                "SELECT * FROM jobs WHERE owner_id = ? AND position < ? AND status = ? AND settlement_status IS ? "
+                "ORDER BY position DESC LIMIT ?",
+                *params,
+                status,
+                settled,
+                limit + 1,
+            )
+        return sorted(rows, key=lambda row: -row["position"])[: limit + 1]
+
+    def job_version(self, job_id: UUID) -> int:
+        version: int = self._one("SELECT version FROM jobs WHERE job_id = ?", str(job_id))[0]
+        return version
+
+    def job_status(self, job_id: UUID) -> str:
+        status: str = self._one("SELECT status FROM jobs WHERE job_id = ?", str(job_id))[0]
+        return status
+
+    def job_detail(self, job_id: UUID) -> tuple[int, int, Iterator[bytes]]:
+        """A job's version, its number of completed assignments, and its detail as pieces of JSON.
+
+        With more than AT_ONCE completed the pieces hold a connection of their own until they are used up.
+        """
+        completed = self._one(
+            "SELECT count(*) FROM (SELECT 1 FROM assignments WHERE job_id = ? AND status = 'completed' LIMIT ?)",
+            str(job_id),
+            AT_ONCE + 1,
+        )[0]
+        if completed > AT_ONCE:
+            pieces = self._detail(self._connect(), job_id, close=True)
+        else:
+            pieces = iter(list(self._detail(self._connection, job_id, close=False)))
+        version = next(pieces)
+        assert isinstance(version, int)
+        return version, completed, pieces  # type: ignore[return-value]
+
+    def _detail(self, connection: sqlite3.Connection, job_id: UUID, *, close: bool) -> Iterator[int | bytes]:
+        try:
+            with self._snapshot(connection):
+                row = connection.execute(
+                    "SELECT jobs.*, terms FROM jobs JOIN job_terms USING (position) WHERE job_id = ?", (str(job_id),)
+                ).fetchone()
+                yield row["version"]
+                counts = _counts(connection, str(job_id))
+                detail, variants = views.job_detail(row, row["terms"], counts)
+                settled = row["settlement_status"]
+                completed = {
+                    v["id"]: views.assignment_pieces(_completed(connection, job_id, v["id"]), settled) for v in variants
+                }
+                yield from views.detail_chunks(detail, variants, completed)
+        finally:
+            if close:
+                connection.close()
+
+    def assignments(self, job_id: UUID, after: int | None, limit: int) -> Page:
+        """All assignments of a job, oldest first."""
+        with self._snapshot():
+            settled = self._one("SELECT settlement_status FROM jobs WHERE job_id = ?", str(job_id))[0]
+            rows = self._all(
+                "SELECT * FROM assignments WHERE job_id = ? AND position > ? ORDER BY position LIMIT ?",
+                str(job_id),
+                after or 0,
+                limit + 1,
+            )
+        return _page(rows, limit, "position", lambda row: views.assignment_item(row, settled))
+
+    def settlement(self, job_id: UUID) -> dict[str, Any]:
+        """Where the settlement of a job stands."""
+        with self._snapshot():
+            row = self._one("SELECT * FROM jobs WHERE job_id = ?", str(job_id))
+            assignments = self._all("SELECT * FROM assignments WHERE job_id = ? ORDER BY position", str(job_id))
+            dispute = self._one("SELECT * FROM disputes WHERE job_id = ?", str(job_id))
+        return views.settlement(row, assignments, dispute)
+
+    # -- testers -----------------------------------------------------------------------------------------------
+
+    def offered_jobs(self, tester_id: UUID, now: Instant, before: int | None, limit: int) -> Page:
+        """Jobs with a slot that this tester may take now, newest first."""
+        with self._snapshot():
+            rows = self._connection.execute(
+                "SELECT jobs.*, terms, open_variants FROM jobs JOIN job_terms USING (position) "
+                "WHERE status = 'active' AND open_slots > 0 AND openness > 0 AND position < ? "
+                "AND (starts_at IS NULL OR starts_at <= ?) "
+                "AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.tester_id = ? AND a.job_id = jobs.job_id) "
+                "ORDER BY position DESC",
+                (_or_last(before), now, str(tester_id)),
+            )
+            found = list(islice((row for row in rows if self._has_room(row)), limit + 1))
+            rows.close()
+        return _page(found, limit, "position", lambda row: views.offered_job(row, row["terms"]))
+
+    def _has_room(self, row: Row) -> bool:
+        """Whether one of the variants that take anybody is open; where all do, an open slot is enough."""
+        if row["openness"] == 2:
+            return True
+        counts = _counts(self._connection, row["job_id"])
+        return views.has_room(row, row["terms"], row["open_variants"], counts)
+
+    def tester_assignments(self, tester_id: UUID, before: int | None, limit: int) -> Page:
+        """The tester's own assignments, newest first."""
+        rows = self._all(
+            _TESTER_ASSIGNMENT + "WHERE a.tester_id = ? AND a.position < ? ORDER BY a.position DESC LIMIT ?",
+            str(tester_id),
+            _or_last(before),
+            limit + 1,
+        )
+        return _page(rows, limit, "position", _tester_assignment)
+
+    def tester_assignment(self, assignment_id: UUID) -> dict[str, Any]:
+        return _tester_assignment(self._one(_TESTER_ASSIGNMENT + "WHERE a.assignment_id = ?", str(assignment_id)))
+
+    def wallet(self, tester_id: UUID) -> dict[str, Any]:
+        return views.wallet(self._one("SELECT * FROM wallets WHERE tester_id = ?", str(tester_id)))
+
+    # -- money -------------------------------------------------------------------------------------------------
+
+    def billing(self, owner_id: UUID) -> tuple[int, int]:
+        """Free and held credits in cents."""
+        row = self._one("SELECT balance_cents, held_cents FROM billing WHERE owner_id = ?", str(owner_id))
+        return (row[0], row[1]) if row else (0, 0)
+
+    def ledger(self, wanted: LedgerFilter, after: int | None, limit: int) -> Page:
+        """Journal entries, oldest first."""
+        where: list[tuple[str, int | str]] = [("entry > ?", after or 0)]
+        for condition, value in (
+            ("owner_id = ?", wanted.owner_id and str(wanted.owner_id)),
+            ("job_id = ?", wanted.job_id and str(wanted.job_id)),
+            ("type = ?", wanted.type),
+            ("entry >= ?", self._first_entry_at(wanted.from_instant)),
+            ("entry < ?", self._first_entry_at(wanted.to_instant)),
+        ):
+            if value is not None:
+                where.append((condition, value))
+        rows = self._all(
+            f"SELECT * FROM journal WHERE {' AND '.join(condition for condition, _ in where)} ORDER BY entry LIMIT ?",
+            *(value for _, value in where),
+            limit + 1,
+        )
+        return _page(rows, limit, "entry", views.ledger_entry)
+
+    def _first_entry_at(self, instant: Instant | None) -> int | None:
+        """The first entry at or after an instant: entries are in the order of time, so a binary search finds it."""
+        if instant is None:
+            return None
+        low, high = 0, self._one("SELECT coalesce(max(entry), 0) + 1 FROM journal")[0]
+        while low < high:
+            middle = (low + high) // 2
+            row = self._one("SELECT entry, occurred_at FROM journal WHERE entry >= ? ORDER BY entry LIMIT 1", middle)
+            if row is None or row["occurred_at"] >= instant:
+                high = middle
+            else:
+                low = row["entry"] + 1
+        return low
+
+    def balances(self) -> Mapping[str, int]:
+        """The balance of every account on its normal side, in cents."""
+        return dict(self._all("SELECT account, balance_cents FROM balances ORDER BY account"))
+
+    def open_purchases(self, limit: int) -> Sequence[tuple[UUID, UUID, int]]:
+        """Owner, id and cents of purchases that the gateway has not answered."""
+        rows = self._all(
+            "SELECT owner_id, purchase_id, amount_cents FROM purchases WHERE status = 'open' ORDER BY position LIMIT ?",
+            limit,
+        )
+        return [(UUID(owner), UUID(purchase), amount) for owner, purchase, amount in rows]
+
+    # -- disputes ----------------------------------------------------------------------------------------------
+
+    def disputes(self, status: str | None, now: Instant, after: int | None, limit: int) -> Page:
+        """Disputes, the longest open first."""
+        with self._snapshot():
+            statuses = ("open", "resolved") if status is None else (status,)
+            rows: list[Any] = []
+            for one in statuses:
+                rows += self._all(
+                    "SELECT * FROM disputes WHERE status = ? AND position > ? ORDER BY position LIMIT ?",
+                    one,
+                    after or 0,
+                    limit + 1,
+                )
+            rows.sort(key=lambda row: row["position"])
+            return _page(rows[: limit + 1], limit, "position", lambda row: self._dispute(row, now))
+
+    def _dispute(self, row: Row, now: Instant) -> dict[str, Any]:
+        claims = self._all(
+            "SELECT * FROM assignments WHERE job_id = ? AND settlement_status IS NOT NULL ORDER BY position",
+            row["job_id"],
+        )
+        return views.dispute_item(row, claims, now)
+
+
+_TESTER_ASSIGNMENT = (
+    "SELECT a.*, jobs.settlement_status AS job_settlement, terms FROM assignments a "
+    "JOIN jobs ON jobs.job_id = a.job_id JOIN job_terms ON job_terms.position = jobs.position "
+)
+
+
+def _tester_assignment(row: Row) -> dict[str, Any]:
+    variant = views.variant_of(row["terms"], row["variant_id"])
+    return views.tester_assignment(row, row["job_settlement"], variant)
+
+
+def _counts(connection: sqlite3.Connection, job_id: str) -> Mapping[str, tuple[int, int]]:
+    rows = connection.execute(
+        "SELECT variant_id, count(*), sum(status = 'completed') FROM assignments "
+        "WHERE job_id = ? AND status IN ('pending', 'started', 'completed') GROUP BY variant_id",
+        (job_id,),
+    )
+    return {variant: (taken, completed) for variant, taken, completed in rows}
+
+
+def _completed(connection: sqlite3.Connection, job_id: UUID, variant_id: str) -> Iterator[Sequence[Row]]:
+    cursor = connection.execute(
+        "SELECT * FROM assignments WHERE job_id = ? AND variant_id = ? AND status = 'completed' ORDER BY position",
+        (str(job_id), variant_id),
+    )
+    while page := cursor.fetchmany(100):
+        yield page
+
+
+def _or_last(position: int | None) -> int:
+    return 2**63 - 1 if position is None else position
+
+
+def _page(rows: Sequence[Any], limit: int, key: str, view: Any) -> Page:
+    """At most ``limit`` items, and the key of the last one where more follow."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page([view(row) for row in shown], shown[-1][key] if more else None)

@@ -1,0 +1,312 @@
+"""Rows as the answers that users see: every field, null where empty."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.job.slots import Room, open_room
+from domain.times import Instant
+from projections.ledger import entry_id
+from projections.times import iso, iso_or_none
+
+Row = Mapping[str, Any]
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def job_list_item(row: Row) -> dict[str, Any]:
+    """One job of the owner's list."""
+    return {
+        "id": row["job_id"],
+        "title": row["title"],
+        "status": row["status"],
+        "targetTesters": row["target_testers"],
+        "escrowHoldCents": row["escrow_hold_cents"],
+        "settlementStatus": row["settlement_status"],
+        "createdAt": iso(row["created_at"]),
+        "projectId": row["project_id"],
+        "paymentRules": msgspec.Raw(row["payment_rules"].encode()),
+    }
+
+
+def job_detail(
+    row: Row, terms: str, counts: Mapping[str, tuple[int, int]]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A job without and its variants without their completed assignments.
+
+    ``counts`` are each variant's taken and completed assignments, by variant id.
+    """
+    detail: dict[str, Any] = _decode(terms)
+    variants = detail.pop("variants")
+    maxima = _decode(row["maxima"]) if row["maxima"] else {}
+    for variant in variants:
+        taken, completed = counts.get(variant["id"], (0, 0))
+        variant["targetTestersMax"] = maxima.get(variant["id"], variant["targetTestersMax"])
+        variant["assignmentCount"] = taken
+        variant["completedCount"] = completed
+    return {**job_list_item(row), **_settlement(row), **detail}, variants
+
+
+def _settlement(row: Row) -> dict[str, Any]:
+    return {
+        "settlementDeadline": iso_or_none(row["settlement_deadline"]),
+        "escrowBalanceCents": row["escrow_balance_cents"],
+        "closedReason": row["closed_reason"],
+        "startsAt": iso_or_none(row["starts_at"]),
+        "postingEndsAt": iso(row["posting_ends_at"]),
+    }
+
+
+def detail_chunks(
+    detail: dict[str, Any], variants: Sequence[dict[str, Any]], completed: Mapping[str, Iterator[bytes]]
+) -> Iterator[bytes]:
+    """The JSON of a job's detail in pieces; ``completed`` gives the assignments of each variant as pieces."""
+    yield _encode(detail)[:-1] + b',"variants":['
+    for number, variant in enumerate(variants):
+        opening = b"," if number else b""
+        yield opening + _encode(variant)[:-1] + b',"completedAssignments":['
+        yield from completed[variant["id"]]
+        yield b"]}"
+    yield b"]}"
+
+
+def assignment_pieces(rows: Iterator[Sequence[Row]], job_settlement: str | None) -> Iterator[bytes]:
+    """Completed assignments as JSON, a comma between them, a piece for each page of rows."""
+    opening = b""
+    for page in rows:
+        if page:
+            yield opening + b",".join(_encode(completed_assignment(row, job_settlement)) for row in page)
+            opening = b","
+
+
+def completed_assignment(row: Row, job_settlement: str | None) -> dict[str, Any]:
+    """One completed assignment as the owner sees it."""
+    return {
+        "assignmentId": row["assignment_id"],
+        "testerId": row["tester_public_id"],
+        "testerUserId": row["tester_id"],
+        "status": row["status"],
+        "settlementStatus": assignment_settlement(row, job_settlement),
+        "durationMinutes": row["duration_minutes"],
+        "completedAt": iso_or_none(row["completed_at"]),
+        "payoutCents": row["payout_cents"],
+        "feedbackData": feedback(row["answers"]),
+        "artifacts": [],
+    }
+
+
+def assignment_item(row: Row, job_settlement: str | None) -> dict[str, Any]:
+    """One assignment of any status as the owner sees it."""
+    return {**completed_assignment(row, job_settlement), "variantId": row["variant_id"]}
+
+
+def feedback(answers: str | None) -> dict[str, Any] | None:
+    """A tester's words, marked as such: whoever reads them, a program above all, must not take them for orders."""
+    if answers is None:
+        return None
+    return {"_meta": {"source": "tester_input", "untrusted": True}, "answers": msgspec.Raw(answers.encode())}
+
+
+_OF_ALL = {
+    "pending_approval": "pending_approval",
+    "approved": "approved",
+    "disputed": "approved",
+    "resolved": "approved",
+}
+
+
+def assignment_settlement(row: Row, job_settlement: str | None) -> str | None:
+    """Its own settlement where it has one; else what its job's says of all that are not disputed."""
+    if row["status"] != "completed" or job_settlement is None:
+        return None
+    own: str | None = row["settlement_status"]
+    return own or _OF_ALL[job_settlement]
+
+
+def tester_assignment(row: Row, job_settlement: str | None, variant: dict[str, Any]) -> dict[str, Any]:
+    """One assignment as its tester sees it."""
+    return {
+        "id": row["assignment_id"],
+        "jobId": row["job_id"],
+        "variantId": row["variant_id"],
+        "status": row["status"],
+        "reservedUntil": iso(row["reserved_until"]),
+        "startedAt": iso_or_none(row["started_at"]),
+        "hardDeadline": iso_or_none(row["hard_deadline"]),
+        "completedAt": iso_or_none(row["completed_at"]),
+        "durationMinutes": row["duration_minutes"],
+        "payoutCents": row["payout_cents"],
+        "settlementStatus": assignment_settlement(row, job_settlement),
+        "variant": variant,
+    }
+
+
+def variant_of(terms: str, variant_id: str) -> dict[str, Any]:
+    """A variant's part of a job's terms."""
+    variants: list[dict[str, Any]] = _decode(terms)["variants"]
+    return next(v for v in variants if v["id"] == variant_id)
+
+
+def offered_job(row: Row, terms: str) -> dict[str, Any]:
+    """A job as a tester sees it who may take it."""
+    view = _decode(terms)
+    return {
+        "id": row["job_id"],
+        "title": row["title"],
+        "description": view["description"],
+        "descriptionMimeType": view["descriptionMimeType"],
+        "category": view["category"],
+        "paymentRules": msgspec.Raw(row["payment_rules"].encode()),
+        "openSlots": row["open_slots"],
+        "taskHardTimeLimitMinutes": view["taskHardTimeLimitMinutes"],
+        "taskPaidTimeLimitMinutes": view["taskPaidTimeLimitMinutes"],
+        "legalAgreements": view["legalAgreements"],
+        "proofOfCompletion": view["proofOfCompletion"],
+        "postingEndsAt": iso(row["posting_ends_at"]),
+        "createdAt": iso(row["created_at"]),
+    }
+
+
+def has_room(row: Row, terms: str, open_variants: str, counts: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether a job has an open slot in a variant that takes a tester of whom nothing is known."""
+    maxima = _decode(row["maxima"]) if row["maxima"] else {}
+    rooms = [
+        Room(
+            UUID(v["id"]),
+            v["targetTestersMin"],
+            maxima.get(v["id"], v["targetTestersMax"]),
+            counts.get(v["id"], (0, 0))[0],
+        )
+        for v in _decode(terms)["variants"]
+    ]
+    eligible = {UUID(variant_id) for variant_id in _decode(open_variants)}
+    return open_room(rooms, eligible, row["open_slots"]) is not None
+
+
+def settlement(row: Row, assignments: Sequence[Row], dispute: Row | None) -> dict[str, Any]:
+    """Where a job's settlement stands, with all assignments ever taken."""
+    closable, reason = _closable(row, assignments)
+    return {
+        "jobId": row["job_id"],
+        "jobStatus": row["status"],
+        "escrowHoldCents": row["escrow_hold_cents"],
+        "escrowBalanceCents": row["escrow_balance_cents"],
+        "settlementStatus": row["settlement_status"],
+        "settlementDeadline": iso_or_none(row["settlement_deadline"]),
+        "closable": closable,
+        "closableReason": reason,
+        "assignments": [
+            {
+                "id": a["assignment_id"],
+                "testerId": a["tester_public_id"],
+                "testerUserId": a["tester_id"],
+                "status": a["status"],
+                "settlementStatus": assignment_settlement(a, row["settlement_status"]),
+                "payoutCents": a["payout_cents"],
+            }
+            for a in assignments
+        ],
+        "dispute": None if dispute is None else {"status": dispute["status"], **flags_view(dispute)},
+    }
+
+
+_RAN_OUT = frozenset({"expired", "timed_out"})
+
+
+def _closable(row: Row, assignments: Sequence[Row]) -> tuple[bool, str]:
+    if row["settlement_status"] is not None:
+        return False, "already_settled"
+    if row["status"] == "cancelled":
+        return False, "cancelled"
+    statuses = [a["status"] for a in assignments]
+    if any(status in ("pending", "started") for status in statuses):
+        return False, "testers_at_work"
+    ran_out = bool(statuses) and all(status in _RAN_OUT for status in statuses)
+    return True, "all_timed_out" if ran_out else "no_active_testers"
+
+
+_FLAGS = {
+    "lowQuality": "low_quality",
+    "offTopic": "off_topic",
+    "suspectedFraud": "suspected_fraud",
+    "incompleteWork": "incomplete_work",
+    "platformIssue": "platform_issue",
+    "billingDiscrepancy": "billing_discrepancy",
+}
+
+
+def flags_view(dispute: Row) -> dict[str, bool]:
+    """The six flags of a dispute."""
+    flags = _decode(dispute["flags"])
+    return {shown: flags[kept] for shown, kept in _FLAGS.items()}
+
+
+def dispute_item(dispute: Row, claims: Sequence[Row], now: Instant) -> dict[str, Any]:
+    """A dispute as operators see it, with its age in seconds."""
+    return {
+        "jobId": dispute["job_id"],
+        "ownerId": dispute["owner_id"],
+        "status": dispute["status"],
+        "openedAt": iso(dispute["opened_at"]),
+        "ageSeconds": (now - dispute["opened_at"]) // 1_000,
+        **flags_view(dispute),
+        "platformIssueDescription": dispute["platform_issue_description"],
+        "billingDiscrepancyDescription": dispute["billing_discrepancy_description"],
+        "assignments": [
+            {
+                "assignmentId": claim["assignment_id"],
+                "testerId": claim["tester_public_id"],
+                "testerUserId": claim["tester_id"],
+                "category": claim["claim_category"],
+                "description": claim["claim_description"],
+                "earnedCents": claim["earned_cents"],
+                "earnedFeeCents": claim["earned_fee_cents"],
+                "resolved": claim["settlement_status"] == "resolved",
+            }
+            for claim in claims
+        ],
+    }
+
+
+def ledger_entry(row: Row) -> dict[str, Any]:
+    """One journal entry: two postings of one amount, and the event that caused it."""
+    entry: int = row["entry"]
+    shown = entry_id(entry)
+    amount = row["amount_cents"]
+    return {
+        "id": shown,
+        "type": row["type"],
+        "description": row["description"],
+        "postings": [
+            {"account": row["debit_account"], "side": "debit", "amountCents": amount},
+            {"account": row["credit_account"], "side": "credit", "amountCents": amount},
+        ],
+        "event": {"stream": row["stream"], "version": row["version"], "position": int(shown.partition("-")[0])},
+        "occurredAt": iso(row["occurred_at"]),
+    }
+
+
+def wallet(row: Row | None) -> dict[str, Any]:
+    """A tester's wallet in cents."""
+    if row is None:
+        return {"payableCents": 0, "pendingCents": 0, "paidOutCents": 0}
+    return {
+        "payableCents": row["granted_cents"] - row["withdrawn_cents"],
+        "pendingCents": row["pending_cents"],
+        "paidOutCents": row["withdrawn_cents"],
+    }
+
+
+def key_item(row: Row) -> dict[str, Any]:
+    """A key as operators see it; the key itself is nowhere."""
+    return {
+        "keyId": row["key_id"],
+        "principalId": row["principal_id"],
+        "role": row["role"],
+        "name": row["name"],
+        "createdAt": iso(row["created_at"]),
+        "revokedAt": iso_or_none(row["revoked_at"]),
+    }

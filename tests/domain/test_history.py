@@ -1,0 +1,130 @@
+"""Folding a job's history: what can follow when, and that the impossible is told loudly."""
+
+from typing import get_args
+
+import pytest
+
+from domain.decider import Decider
+from domain.errors import InvariantBroken
+from domain.job import events as e
+from domain.job.decider import JOB
+from domain.job.state import OPEN, Phase
+from tests.builders import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    a_job_that_is,
+    an_active_job,
+    cancelled,
+    cancelled_under,
+    claim_on,
+    completed_by,
+    disputed,
+    done_by,
+    expired_for,
+    granted_to,
+    proof_rejected_for,
+    refunded_for,
+    resized,
+    resolved,
+    returned_by,
+    settled,
+    started_by,
+    stopped,
+    taken_by,
+    timed_out_for,
+)
+from tests.given import JOB_SPEC
+
+TAKES_COMMANDS = {Phase.ACTIVE, Phase.PAUSED}
+
+WHEN: list[tuple[e.JobEvent, set[Phase]]] = [
+    # an event, and the phases in which it can happen; assignments' events are about one that is at work
+    (an_active_job()[0], set()),
+    (e.Paused(), {Phase.ACTIVE}),
+    (e.Resumed(), {Phase.PAUSED}),
+    (stopped(), TAKES_COMMANDS),
+    (resized(5, 6), TAKES_COMMANDS),
+    (cancelled(390), set(OPEN)),
+    (settled(390, 0), {*OPEN, Phase.CANCELLED}),
+    (e.Approved(), {Phase.PENDING_APPROVAL}),
+    (disputed(claim_on(ALICE)), {Phase.PENDING_APPROVAL}),
+    (resolved(ALICE), {Phase.DISPUTED}),
+    (granted_to(ALICE, 0), {Phase.APPROVED, Phase.DISPUTED, Phase.RESOLVED}),
+    (refunded_for(ALICE, 0, 0), {Phase.DISPUTED, Phase.RESOLVED}),
+    (taken_by(DAVE), {Phase.ACTIVE}),
+    (started_by(CAROL), set(OPEN)),
+    (proof_rejected_for(CAROL), set(OPEN)),
+    (completed_by(CAROL), set(OPEN)),
+    (returned_by(CAROL), set(OPEN)),
+    (expired_for(CAROL), set(OPEN)),
+    (timed_out_for(CAROL), set(OPEN)),
+    (cancelled_under(CAROL), TAKES_COMMANDS),
+]
+
+
+def in_phase(phase: Phase) -> tuple[e.JobEvent, ...]:
+    """A job in a phase, with Carol at work (where somebody can be)."""
+    created, *rest = a_job_that_is(phase)
+    done = done_by(ALICE, BOB) if phase in OPEN and phase is not Phase.CLOSING else ()
+    return (created, *done, taken_by(CAROL), *rest) if phase in OPEN else (created, *rest)
+
+
+def test_the_table_is_complete() -> None:
+    assert {type(event) for event, _ in WHEN} == set(get_args(e.JobEvent))
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize(("event", "phases"), [pytest.param(*row, id=type(row[0]).__name__) for row in WHEN])
+def test_what_can_follow(event: e.JobEvent, phases: set[Phase], phase: Phase) -> None:
+    job = JOB_SPEC.given(*in_phase(phase)).state
+    if phase in phases:
+        assert JOB.evolve(job, event) is job
+    else:
+        with pytest.raises(InvariantBroken):
+            JOB.evolve(job, event)
+
+
+def test_history_begins_with_creation() -> None:
+    for event, _ in WHEN:
+        if not isinstance(event, e.Created):
+            with pytest.raises(InvariantBroken):
+                JOB.fold([event])
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        (started_by(ALICE),),
+        (completed_by(ALICE),),
+        (*done_by(ALICE), returned_by(ALICE)),
+        (*done_by(ALICE), completed_by(ALICE)),
+        (taken_by(ALICE), returned_by(ALICE), started_by(ALICE)),
+        (*done_by(ALICE), settled(390, 1560), e.Approved(), granted_to(ALICE), granted_to(ALICE)),
+        (resized(5, 0), cancelled(1)),
+        (taken_by(ALICE), taken_by(BOB), taken_by(CAROL), resized(5, 3), taken_by(DAVE)),
+        (*done_by(ALICE, BOB), resized(5, 1)),
+    ],
+    ids=[
+        "started before taken",
+        "completed before taken",
+        "returned after completion",
+        "completed twice",
+        "started after it was returned",
+        "paid twice",
+        "released more than was held",
+        "more taken than there are slots",
+        "fewer slots than are taken",
+    ],
+)
+def test_impossible_history_is_told(impossible: tuple[e.JobEvent, ...]) -> None:
+    with pytest.raises(InvariantBroken):
+        JOB.fold([*an_active_job(5), *impossible])
+
+
+def test_a_fold_goes_on_from_a_state() -> None:
+    job = JOB.fold(an_active_job())
+    assert JOB.fold([taken_by(ALICE)], job) == JOB.fold([*an_active_job(), taken_by(ALICE)])
+    assert JOB.fold([]) is None
+    assert isinstance(JOB, Decider)
