@@ -1,15 +1,23 @@
 """Instants as users see them."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from domain.times import Instant
+from domain.times import SECOND, Instant
+
+RECENT = 4_096
 
 
+@lru_cache(RECENT)
 def iso(instant: Instant) -> str:
     """ISO 8601 in UTC with Z; the milliseconds only where there are some."""
-    moment = datetime.fromtimestamp(instant // 1_000, UTC)
-    fraction = instant % 1_000
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:03d}Z" if fraction else f"{moment:%Y-%m-%dT%H:%M:%S}Z"
+    seconds, fraction = divmod(instant, SECOND)
+    return f"{_second(seconds)}.{fraction:03d}Z" if fraction else f"{_second(seconds)}Z"
+
+
+@lru_cache(RECENT)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def iso_or_none(instant: Instant | None) -> str | None:

@@ -7,20 +7,54 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from api.service.committer import Committer, Reply
 from api.service.credits import ASK_AGAIN_SECONDS, Purchases
 from api.service.ports import Clock, Gateway, Store
 from api.service.proofs import Proofs
 from api.service.reads import Reads
 from api.service.refusals import Unavailable
+from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
 from domain.errors import Refusal
-from domain.recorded import Recorded
+from domain.recorded import SYSTEM, Recorded
 
 log = logging.getLogger("tallyhold.service")
 
 LONGEST_NAP_SECONDS = 1.0
 OPEN_PURCHASES_AT_ONCE = 100
+
+
+class Watch:
+    """Somebody who waits for a job to change."""
+
+    def __init__(self, watchers: dict[UUID, set[asyncio.Event]], job_id: UUID, closing: asyncio.Event) -> None:
+        self._watchers = watchers
+        self._job_id = job_id
+        self._closing = closing
+        self._event = asyncio.Event()
+
+    def __enter__(self) -> None:
+        self._watchers.setdefault(self._job_id, set()).add(self._event)
+
+    def __exit__(self, *_: object) -> None:
+        watching = self._watchers[self._job_id]
+        watching.discard(self._event)
+        if not watching:
+            del self._watchers[self._job_id]
+
+    async def changed(self, seconds: float) -> bool:
+        """Whether something happened within so many real seconds. Raises Unavailable at shutdown."""
+        if not self._closing.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._event.wait()
+            except TimeoutError:
+                return False
+        if self._closing.is_set():
+            raise Unavailable("The service is shutting down; ask again in some seconds.")
+        return True
 
 
 class Service:
@@ -75,23 +109,19 @@ class Service:
         if self.committer.has_due():
             await self.committer.catch_up()
 
-    async def wait_for_change(self, job_id: UUID, seconds: float) -> bool:
-        """Wait until something happens to a job; False when nothing did in time. Raises Unavailable at shutdown."""
-        event = asyncio.Event()
-        self._watchers.setdefault(job_id, set()).add(event)
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return False
-        finally:
-            watching = self._watchers[job_id]
-            watching.discard(event)
-            if not watching:
-                del self._watchers[job_id]
-        if self.is_closing:
-            raise Unavailable("The service is shutting down; ask again in some seconds.")
-        return True
+    async def proof_hash(self, job_id: UUID, assignment_id: UUID) -> str | None:
+        """The hash that a tester's proof has to match, if one is waited for."""
+        reply = await self.command(proof_hash_of(job_id, assignment_id), Context(SYSTEM))
+        hashed: str | None = msgspec.json.decode(reply.body)["proofHash"]
+        return hashed
+
+    def real_time(self) -> float:
+        """Real seconds that only ever grow."""
+        return asyncio.get_running_loop().time()
+
+    def watch(self, job_id: UUID) -> Watch:
+        """See what happens to a job from now on; to be used in a ``with``."""
+        return Watch(self._watchers, job_id, self._closing)
 
     def _tell_watchers(self, recorded: Sequence[Recorded[Any]]) -> None:
         if self._watchers:

@@ -15,6 +15,7 @@ from api.service.reads import JobFilter, LedgerFilter, Page, Principal
 from api.store.sqlite import connect
 from domain.times import Instant
 from projections import views
+from projections.json import text
 
 Row = Mapping[str, Any]
 
@@ -137,18 +138,14 @@ class SQLiteReads:
             )
         return sorted(rows, key=lambda row: -row["position"])[: limit + 1]
 
-    def job_version(self, job_id: UUID) -> int:
-        version: int = self._one("SELECT version FROM jobs WHERE job_id = ?", str(job_id))[0]
-        return version
-
     def job_status(self, job_id: UUID) -> str:
         status: str = self._one("SELECT status FROM jobs WHERE job_id = ?", str(job_id))[0]
         return status
 
-    def job_detail(self, job_id: UUID) -> tuple[int, int, Iterator[bytes]]:
-        """A job's version, its number of completed assignments, and its detail as pieces of JSON.
+    def job_detail(self, job_id: UUID, *, timed_out: bool | None = None) -> tuple[int, Iterator[bytes]]:
+        """A job's version, and its detail as pieces of JSON; ``timed_out`` is told where somebody waited.
 
-        With more than AT_ONCE completed the pieces hold a connection of their own until they are used up.
+        With more than AT_ONCE completed assignments the pieces hold a connection of their own until used up.
         """
         completed = self._one(
             "SELECT count(*) FROM (SELECT 1 FROM assignments WHERE job_id = ? AND status = 'completed' LIMIT ?)",
@@ -156,30 +153,32 @@ class SQLiteReads:
             AT_ONCE + 1,
         )[0]
         if completed > AT_ONCE:
-            pieces = self._detail(self._connect(), job_id, close=True)
-        else:
-            pieces = iter(list(self._detail(self._connection, job_id, close=False)))
-        version = next(pieces)
-        assert isinstance(version, int)
-        return version, completed, pieces  # type: ignore[return-value]
+            return _begun(self._detail_on_its_own(job_id, timed_out))
+        return _begun(iter(list(self._detail(self._connection, job_id, timed_out))))
 
-    def _detail(self, connection: sqlite3.Connection, job_id: UUID, *, close: bool) -> Iterator[int | bytes]:
+    def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
+        connection = self._connect()
         try:
-            with self._snapshot(connection):
-                row = connection.execute(
-                    "SELECT jobs.*, terms FROM jobs JOIN job_terms USING (position) WHERE job_id = ?", (str(job_id),)
-                ).fetchone()
-                yield row["version"]
-                counts = _counts(connection, str(job_id))
-                detail, variants = views.job_detail(row, row["terms"], counts)
-                settled = row["settlement_status"]
-                completed = {
-                    v["id"]: views.assignment_pieces(_completed(connection, job_id, v["id"]), settled) for v in variants
-                }
-                yield from views.detail_chunks(detail, variants, completed)
+            yield from self._detail(connection, job_id, timed_out)
         finally:
-            if close:
-                connection.close()
+            connection.close()
+
+    def _detail(self, connection: sqlite3.Connection, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
+        """First the version, then the pieces, all of one snapshot."""
+        with self._snapshot(connection):
+            row = connection.execute(
+                "SELECT jobs.*, terms FROM jobs JOIN job_terms USING (position) WHERE job_id = ?", (str(job_id),)
+            ).fetchone()
+            yield row["version"]
+            counts = _counts(connection, str(job_id))
+            detail, variants = views.job_detail(row, row["terms"], counts)
+            if timed_out is not None:
+                detail["timedOut"] = timed_out
+            settled = row["settlement_status"]
+            completed = {
+                v["id"]: views.assignment_pieces(_completed(connection, job_id, v["id"]), settled) for v in variants
+            }
+            yield from views.detail_chunks(detail, variants, completed)
 
     def assignments(self, job_id: UUID, after: int | None, limit: int) -> Page:
         """All assignments of a job, oldest first."""
@@ -193,13 +192,13 @@ class SQLiteReads:
             )
         return _page(rows, limit, "position", lambda row: views.assignment_item(row, settled))
 
-    def settlement(self, job_id: UUID) -> dict[str, Any]:
-        """Where the settlement of a job stands."""
+    def settlement(self, job_id: UUID) -> tuple[int, dict[str, Any]]:
+        """A job's version, and where its settlement stands."""
         with self._snapshot():
             row = self._one("SELECT * FROM jobs WHERE job_id = ?", str(job_id))
             assignments = self._all("SELECT * FROM assignments WHERE job_id = ? ORDER BY position", str(job_id))
             dispute = self._one("SELECT * FROM disputes WHERE job_id = ?", str(job_id))
-        return views.settlement(row, assignments, dispute)
+        return row["version"], views.settlement(row, assignments, dispute)
 
     # -- testers -----------------------------------------------------------------------------------------------
 
@@ -251,13 +250,14 @@ class SQLiteReads:
     def ledger(self, wanted: LedgerFilter, after: int | None, limit: int) -> Page:
         """Journal entries, oldest first."""
         where: list[tuple[str, int | str]] = [("entry > ?", after or 0)]
-        for condition, value in (
-            ("owner_id = ?", wanted.owner_id and str(wanted.owner_id)),
-            ("job_id = ?", wanted.job_id and str(wanted.job_id)),
+        conditions: tuple[tuple[str, int | str | None], ...] = (
+            ("owner_id = ?", text(wanted.owner_id)),
+            ("job_id = ?", text(wanted.job_id)),
             ("type = ?", wanted.type),
             ("entry >= ?", self._first_entry_at(wanted.from_instant)),
             ("entry < ?", self._first_entry_at(wanted.to_instant)),
-        ):
+        )
+        for condition, value in conditions:
             if value is not None:
                 where.append((condition, value))
         rows = self._all(
@@ -345,6 +345,11 @@ def _completed(connection: sqlite3.Connection, job_id: UUID, variant_id: str) ->
     )
     while page := cursor.fetchmany(100):
         yield page
+
+
+def _begun(parts: Iterator[Any]) -> tuple[int, Iterator[bytes]]:
+    """The version that comes first, and the pieces that follow."""
+    return next(parts), parts
 
 
 def _or_last(position: int | None) -> int:

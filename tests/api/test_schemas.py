@@ -19,6 +19,7 @@ from domain.job.commands import DisputeJob, ResizeJob, Resolution, ResolveDisput
 from domain.job.events import Flags
 from domain.job.terms import InputType, PayKind, PaymentRule
 from projections.terms_view import payment_rules_view, terms_view
+from projections.times import iso as instant_text
 
 QUESTION = {"id": "rating", "questionMarkdown": "Rate the overall design", "inputType": "star_rating"}
 VARIANT = {

@@ -13,7 +13,7 @@ from domain.credits import events as credits
 from domain.credits.decider import CREDITS
 from domain.credits.escrow import credits_command
 from domain.credits.state import Account
-from domain.errors import NotEnoughCredits, Refusal
+from domain.errors import Refusal
 from domain.job import commands as c
 from domain.job import events as e
 from domain.job.deadlines import Deadline, DeadlineKind, deadlines
@@ -153,10 +153,7 @@ class Life:
     # What is always so
 
     def check(self) -> None:
-        if self.job is None:
-            assert self.version == 0
-            assert isinstance(self.refused, NotEnoughCredits)
-            return
+        assert self.job is not None
         _check_counts(self.job)
         _check_money(self.job)
         _check_ends(self.job)
@@ -181,14 +178,13 @@ class Life:
     def live_out(self) -> None:
         """Left alone, every job ends, and nobody's money or time hangs on anything."""
         for _ in range(10):
-            if self.job is None or not self.deadlines():
-                break
-            self.wait(max(deadline.due_at for deadline in self.deadlines()) - self.now)
+            if pending := self.deadlines():
+                self.wait(max(deadline.due_at for deadline in pending) - self.now)
         self.check()
-        if self.job is not None:
-            assert self.deadlines() == []
-            assert self.job.phase in ENDED
-            assert (self.job.escrow_cents > 0) <= (self.job.phase is Phase.DISPUTED)
+        assert self.job is not None
+        assert self.deadlines() == []
+        assert self.job.phase in ENDED
+        assert (self.job.escrow_cents > 0) <= (self.job.phase is Phase.DISPUTED)
 
 
 def _check_counts(job: Job) -> None:

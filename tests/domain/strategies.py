@@ -49,8 +49,8 @@ def some_posted_terms(draw: st.DrawFn) -> Terms:
         draw(targets(of)),
         draw(PAYMENT_RULES),
         of,
-        posting_window_minutes=draw(st.integers(5, 90)),
-        hard_limit_minutes=draw(st.integers(1, 60)),
+        posting_window_minutes=draw(st.sampled_from((5, 60, 600, 600))),
+        hard_limit_minutes=draw(st.sampled_from((1, 10, 30, 60))),
         proof_hash=draw(st.sampled_from((None, None, "$argon2id$"))),
     )
 

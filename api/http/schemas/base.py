@@ -13,7 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from api.http.schemas.instants import instant_text, parse_instant
+from api.http.schemas.instants import parse_instant
 from api.http.schemas.strict_json import nul_problems, read_json
 from api.http.schemas.wording import MAX_NAME, MAX_PROBLEMS, field_type, problems, schema_of
 from domain.errors import FieldProblem, InvalidRequest
@@ -21,7 +21,6 @@ from domain.errors import FieldProblem, InvalidRequest
 __all__ = [
     "Answer",
     "Request",
-    "instant_text",
     "parse_instant",
     "read_json",
     "validate",

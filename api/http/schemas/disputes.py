@@ -166,6 +166,7 @@ class DisputedAssignment(Answer):
 
 
 class DisputeItem(DisputeFlags):
+    status: DisputeStatusName
     job_id: IdOut
     owner_id: IdOut
     opened_at: InstantOut

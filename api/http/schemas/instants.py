@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from domain.times import SECOND, Instant
 
@@ -36,16 +35,3 @@ def _ahead(sign: str | None, hours: str, minutes: str) -> timedelta:
         return timedelta()
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return -offset if sign == "-" else offset
-
-
-@lru_cache(maxsize=4096)
-def instant_text(instant: Instant) -> str:
-    """An instant as ISO 8601 in UTC with Z, in full, without a fraction when it is zero."""
-    seconds, milliseconds = divmod(instant, SECOND)
-    text = _second_text(seconds)
-    return f"{text}.{milliseconds:03d}Z" if milliseconds else f"{text}Z"
-
-
-@lru_cache(maxsize=4096)
-def _second_text(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()

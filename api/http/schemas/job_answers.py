@@ -175,25 +175,25 @@ class JobPage(Page[JobListItem]):
     pass
 
 
-class VariantTask(Answer):
-    """What a variant asks of its testers."""
+class VariantTerms(Answer):
+    """One version of the task, as posted; the maximum is the one in force, which a resize can raise."""
 
     id: IdOut
     description: str
     description_mime_type: MimeType
     url: str | None
+    target_testers_min: int
+    target_testers_max: int
     feedback_questions: list[QuestionAnswer]
     placement: PlacementAnswer | None
     screen_capture: list[ScreenCaptureAnswer]
-
-
-class VariantProgress(VariantTask):
-    """A variant with its bounds and what has become of it; ``assignmentCount`` is pending + started + completed."""
-
-    target_testers_min: int
-    target_testers_max: int
     audience_filters: list[AudienceFilterAnswer]
     tech_constraints: list[TechConstraintAnswer]
+
+
+class VariantProgress(VariantTerms):
+    """A variant and what has become of it; ``assignmentCount`` is pending + started + completed."""
+
     assignment_count: int
     completed_count: int
     completed_assignments: list[CompletedAssignment]

@@ -1,6 +1,6 @@
 """Running the platform: principals and their keys, and the sandbox's clock."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,6 @@ class PrincipalAnswer(Answer):
     role: Role
     name: str
     public_id: int | None
-    created_at: InstantOut
 
 
 class KeyAnswer(Answer):
@@ -46,6 +45,13 @@ class KeyAnswer(Answer):
     name: str
     principal_id: IdOut
     public_id: int | None
+
+
+class KeyRevoked(Answer):
+    """A revoked key is worthless for ever."""
+
+    key_id: IdOut
+    revoked: Literal[True]
 
 
 class KeyItem(Answer):

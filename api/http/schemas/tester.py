@@ -8,7 +8,14 @@ from pydantic import Field
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page
 from api.http.schemas.fields import IdOut, InstantOut, Secret
-from api.http.schemas.job_answers import SettlementStatusName, VariantTask
+from api.http.schemas.job_answers import (
+    LegalAgreementAnswer,
+    MimeType,
+    PaymentRuleAnswer,
+    ProofAnswer,
+    SettlementStatusName,
+    VariantTerms,
+)
 from domain.job.commands import SubmitTask, TakeSlot
 from domain.job.state import AssignmentStatus
 
@@ -38,6 +45,28 @@ class SubmitBody(Request):
         return SubmitTask(assignment_id=assignment_id, answers=given, proof_matches=proof_matches)
 
 
+class OfferedJob(Answer):
+    """A job as a tester sees it who may take it now."""
+
+    id: IdOut
+    title: str
+    description: str | None
+    description_mime_type: MimeType
+    category: str
+    payment_rules: list[PaymentRuleAnswer]
+    open_slots: int
+    task_hard_time_limit_minutes: int
+    task_paid_time_limit_minutes: int | None
+    legal_agreements: list[LegalAgreementAnswer]
+    proof_of_completion: ProofAnswer | None
+    posting_ends_at: InstantOut
+    created_at: InstantOut
+
+
+class OfferedJobPage(Page[OfferedJob]):
+    pass
+
+
 class AssignmentView(Answer):
     """An assignment as its tester sees it. ``payoutCents`` is what was earned, or granted after a dispute."""
 
@@ -52,7 +81,7 @@ class AssignmentView(Answer):
     duration_minutes: int | None
     payout_cents: int | None
     settlement_status: SettlementStatusName | None
-    variant: VariantTask
+    variant: VariantTerms
 
 
 class AssignmentViewPage(Page[AssignmentView]):

@@ -1,0 +1,39 @@
+"""One JSON line a request: who, what, how it went, how long it took. No body, no query, no key."""
+
+import sys
+from typing import Any, Protocol, TextIO
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answered(Protocol):
+    """What is told of a response."""
+
+    request_id: str
+    principal: Any
+    status: int
+    code: str | None
+
+
+class AccessLog:
+    """Writes to a stream, or nothing at all."""
+
+    def __init__(self, stream: TextIO | None = sys.stderr) -> None:
+        self._stream = stream
+
+    def write(self, method: str, path: str, answer: Answered, seconds: float) -> None:
+        if self._stream is None:
+            return
+        line = {
+            "event": "request",
+            "method": method,
+            "path": path,
+            "status": answer.status,
+            "code": answer.code,
+            "milliseconds": round(seconds * 1_000, 2),
+            "requestId": answer.request_id,
+            "keyId": str(answer.principal.key_id) if answer.principal.role else None,
+        }
+        self._stream.write(_encode(line).decode() + "\n")

@@ -1,0 +1,447 @@
+"""From a request to its answer: one path for all routes, an ASGI application below Starlette's lifespan.
+
+The checks come in the order that README, "HTTP" promises: key, role, whether the thing exists, whose it is, the body's
+size and type, what it says; then the service replays or decides.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Receive, Scope, Send
+
+from api.http.access_log import AccessLog
+from api.http.cursors import Cursors
+from api.http.problems import (
+    RETRY_AFTER_SECONDS,
+    MethodNotAllowed,
+    NotJson,
+    TooLarge,
+    problem,
+    unforeseen,
+)
+from api.http.route import Call, Route, Shown, Subject
+from api.http.schemas.base import read_json, validate, validate_query
+from api.service.committer import Reply
+from api.service.ids import new_id
+from api.service.keys import is_well_formed, key_hash
+from api.service.reads import Principal
+from api.service.refusals import NotAuthenticated, Unavailable
+from api.service.service import Service
+from api.service.work import Context
+from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
+from domain.recorded import Actor, ActorKind
+
+log = logging.getLogger("tallyhold.http")
+
+MAX_BODY_BYTES = 1_048_576
+MAX_QUERY_BYTES = 8_192
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
+_UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_PROBLEM = b"application/problem+json"
+_JSON = b"application/json"
+_NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0))
+
+_encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="sorted").encode
+Headers = Mapping[bytes, bytes]
+
+
+class RouteTable:
+    """Finds the route of a path. The same tree answers under /api."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._root: dict[str, Any] = {}
+        for route in routes:
+            node = self._root
+            for step in route.steps:
+                node = node.setdefault("{}" if step.startswith("{") else step, {})
+            node.setdefault("", {})[route.method] = route
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, UUID]]:
+        """The route and the ids in its path. Raises NotFound or MethodNotAllowed."""
+        steps = path.split("/")[1:]
+        if steps and steps[0] == "api":
+            del steps[0]
+        node = self._root
+        values = []
+        for step in steps:
+            found = node.get(step) if step and step != "{}" else None
+            if found is None:
+                found = node.get("{}")
+                if found is None:
+                    raise NotFound("There is nothing at this path.")
+                values.append(step)
+            node = found
+        methods: dict[str, Route] = node.get("", {})
+        if not methods:
+            raise NotFound("There is nothing at this path.")
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            allowed = ", ".join(sorted(methods))
+            raise MethodNotAllowed(f"This path takes {allowed}.", allow=allowed)
+        names = [step[1:-1] for step in route.steps if step.startswith("{")]
+        return route, {name: _uuid(value) for name, value in zip(names, values, strict=True)}
+
+
+def _uuid(text: str) -> UUID:
+    if _UUID.fullmatch(text) is None:
+        raise NotFound("There is no such thing: the id in the path is not a UUID.")
+    return UUID(text)
+
+
+class Endpoint(BaseRoute):
+    """All routes of the table, as the one route that Starlette sees."""
+
+    def __init__(self, routes: Sequence[Route], service: Service, access_log: AccessLog) -> None:
+        self._table = RouteTable(routes)
+        self._service = service
+        self._access_log = access_log
+        self._cursors: Cursors | None = None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers: Headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        answer = _Answer(send, request_id, scope["method"] == "HEAD")
+        try:
+            await self._answer(scope, headers, receive, answer)
+        except Refusal as refusal:
+            await answer.refuse(refusal)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            log.exception("a request failed", extra={"requestId": request_id})
+            await answer.fail()
+        self._access_log.write(scope["method"], scope["path"], answer, time.perf_counter() - began)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
+        service = self._service
+        route, ids = self._table.find(scope["method"], scope["path"])
+        principal = self._principal(route, headers)
+        answer.principal = principal
+        if service.is_closing and route.roles:
+            raise Unavailable("The service is shutting down; try again in some seconds.")
+        self._check_subject(route, ids, principal)
+        body = await _read_body(receive, headers) if route.body is not None else b""
+        call = await self._call(route, ids, principal, scope, headers, body, answer.request_id)
+        if not route.is_command and route.roles:
+            await service.catch_up()
+        outcome = await route.handle(call)
+        if isinstance(outcome, Reply):
+            await answer.reply(outcome)
+        else:
+            await answer.show(outcome, service.reads.position() if route.roles else None)
+
+    # -- the checks, in order ----------------------------------------------------------------------------------
+
+    def _principal(self, route: Route, headers: Headers) -> Principal:
+        if not route.roles:
+            return _NOBODY
+        scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        key = key.strip()
+        principal = None
+        if scheme.lower() == "bearer" and is_well_formed(key):
+            principal = self._service.reads.principal(key_hash(key))
+        if principal is None:
+            raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
+        if principal.role not in route.roles:
+            raise Forbidden(f"This is for the role {' or '.join(route.roles)}; your key's role is {principal.role}.")
+        return principal
+
+    def _check_subject(self, route: Route, ids: dict[str, UUID], principal: Principal) -> None:
+        if route.subject is Subject.NOBODYS:
+            return
+        reads, named = self._service.reads, ids["id"]
+        if route.subject is Subject.TESTERS_ASSIGNMENT:
+            place = reads.place_of_assignment(named)
+            if place is None:
+                raise NotFound("There is no such assignment.")
+            ids["job"], tester_id = place
+            if tester_id != principal.id:
+                raise Forbidden("This is another tester's assignment.")
+            return
+        owner_id = reads.owner_of_job(named)
+        if owner_id is None:
+            raise NotFound("There is no such job.")
+        if route.subject is Subject.OWNERS_JOB and owner_id != principal.id:
+            raise Forbidden("This is another owner's job.")
+        ids["job"] = named
+
+    async def _call(
+        self,
+        route: Route,
+        ids: dict[str, UUID],
+        principal: Principal,
+        scope: Scope,
+        headers: Headers,
+        body: bytes,
+        request_id: str,
+    ) -> Call:
+        problems: list[FieldProblem] = []
+        parsed: Any = {}
+        request = query = None
+        pairs = _query_pairs(scope)
+        try:
+            query = validate_query(route.query, pairs)
+        except InvalidRequest as refusal:
+            problems += refusal.problems
+        if route.body is not None:
+            body = body or b"{}"
+            try:
+                parsed = read_json(body)
+                request = validate(route.body, body, parsed)
+            except InvalidRequest as refusal:
+                problems += refusal.problems
+        context = Context(Actor(ActorKind.SYSTEM))
+        if route.is_command:
+            context = await self._context(route, ids, principal, headers, pairs, parsed, request_id, query, problems)
+        if problems:
+            raise InvalidRequest(problems)
+        return Call(self._service, self._page_cursors(), principal, ids, query, request, context)
+
+    async def _context(
+        self,
+        route: Route,
+        ids: dict[str, UUID],
+        principal: Principal,
+        headers: Headers,
+        pairs: Sequence[tuple[str, str]],
+        parsed: Any,
+        request_id: str,
+        query: Any,
+        problems: list[FieldProblem],
+    ) -> Context:
+        key = _header(headers, b"idempotency-key", _idempotency_key, problems)
+        if_match = _header(headers, b"if-match", _version, problems)
+        scope = fingerprint = None
+        if key is not None and not problems:
+            scope = blake2b(principal.id.bytes + key, digest_size=16).digest()
+            fingerprint = await self._fingerprint(route, ids, pairs, parsed, scope)
+        return Context(
+            actor=Actor(ActorKind(principal.role), principal.id, principal.key_id),
+            request_id=request_id,
+            scope=scope,
+            fingerprint=fingerprint or b"",
+            if_match=if_match,
+            job_id=ids.get("job"),
+            dry_run=query is not None and query.dry_run,
+        )
+
+    async def _fingerprint(
+        self, route: Route, ids: Mapping[str, UUID], pairs: Sequence[tuple[str, str]], parsed: Any, scope: bytes
+    ) -> bytes:
+        """What tells one request from another: method, route, ids, query and body as JSON values.
+
+        A secret stands in it as a slow hash: who reads the database must not guess it from here.
+        """
+        for place in route.secrets:
+            parsed = await self._without_secret(parsed, place, scope)
+        named = [(name, str(value)) for name, value in ids.items()]
+        said = _canonical([route.method, route.path, named, sorted(pairs), parsed])
+        return blake2b(said, digest_size=16).digest()
+
+    async def _without_secret(self, value: Any, place: tuple[str, ...], scope: bytes) -> Any:
+        step, *rest = place
+        inner = value.get(step) if isinstance(value, dict) else None
+        if inner is None:
+            return value
+        if rest:
+            return {**value, step: await self._without_secret(inner, tuple(rest), scope)}
+        return {**value, step: await self._service.proofs.fingerprint(str(inner), scope)}
+
+    def _page_cursors(self) -> Cursors:
+        if self._cursors is None:
+            self._cursors = Cursors(self._service.reads.secret())
+        return self._cursors
+
+
+def _request_id(headers: Headers) -> str:
+    """The caller's own id of the request where it sent a plain one, else a new one."""
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else new_id().hex
+
+
+def _query_pairs(scope: Scope) -> list[tuple[str, str]]:
+    raw: bytes = scope["query_string"]
+    if not raw:
+        return []
+    if len(raw) > MAX_QUERY_BYTES:
+        raise invalid("?", f"must be at most {MAX_QUERY_BYTES} bytes")
+    try:
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError:
+        raise invalid("?", "must be percent-encoded UTF-8 with at most 50 parameters") from None
+
+
+def _header(headers: Headers, name: bytes, read: Callable[[bytes], Any], problems: list[FieldProblem]) -> Any:
+    """The value of a header; a wrong one becomes a problem."""
+    raw = headers.get(name)
+    if raw is None:
+        return None
+    try:
+        return read(raw.strip())
+    except ValueError as error:
+        problems.append(FieldProblem(name.decode().title(), str(error)))
+        return None
+
+
+def _idempotency_key(raw: bytes) -> bytes:
+    if len(raw) >= 2 and raw[:1] == raw[-1:] == b'"':
+        raw = raw[1:-1]
+    if not _IDEMPOTENCY_KEY.fullmatch(raw):
+        raise ValueError("must be 1 to 255 visible ASCII characters, bare or in double quotes")
+    return raw
+
+
+def _version(raw: bytes) -> int | None:
+    if raw == b"*":
+        return None
+    match = _ETAG.fullmatch(raw)
+    if match is None:
+        raise ValueError('must be * or one strong ETag of the job, such as "7"')
+    return int(match[1])
+
+
+async def _read_body(receive: Receive, headers: Headers) -> bytes:
+    """The body. Raises TooLarge as soon as that is known, NotJson for another type."""
+    declared = headers.get(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise _too_large()
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body", False):
+        parts, size = [body], len(body)
+        while message.get("more_body", False):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionResetError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > MAX_BODY_BYTES:
+                raise _too_large()
+        body = b"".join(parts)
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON:
+        raise NotJson("Send the body as JSON, with Content-Type: application/json.")
+    return body
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A body may have at most {MAX_BODY_BYTES} bytes.")
+
+
+class _Answer:
+    """Writes one response."""
+
+    def __init__(self, send: Send, request_id: str, head_only: bool) -> None:
+        self._send = send
+        self.request_id = request_id
+        self._head_only = head_only
+        self.principal = _NOBODY
+        self.status = 0
+        self.code: str | None = None
+
+    async def reply(self, reply: Reply) -> None:
+        headers = [(b"tallyhold-position", b"%d" % reply.position)]
+        if reply.etag is not None:
+            headers.append((b"etag", reply.etag.encode()))
+        if reply.location is not None:
+            headers.append((b"location", reply.location.encode()))
+        if reply.replayed:
+            headers.append((b"idempotent-replayed", b"true"))
+        await self._whole(reply.status, reply.body, _JSON, headers)
+
+    async def show(self, shown: Shown, position: int | None) -> None:
+        headers = [] if position is None else [(b"tallyhold-position", b"%d" % position)]
+        if shown.etag is not None:
+            headers.append((b"etag", b'"%d"' % shown.etag))
+        content_type = shown.content_type.encode()
+        if shown.pieces is None:
+            body = shown.body if isinstance(shown.body, bytes) else _encode(shown.body)
+            await self._whole(shown.status, body, content_type, headers)
+            return
+        pieces = shown.pieces
+        begun = []
+        for piece in pieces:
+            begun.append(piece)
+            if len(begun) > _PIECES_AT_ONCE:
+                await self._stream(shown.status, begun, pieces, content_type, headers)
+                return
+        await self._whole(shown.status, b"".join(begun), content_type, headers)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        status, body = problem(refusal, self.request_id)
+        self.code = refusal.code
+        headers = []
+        if isinstance(refusal, NotAuthenticated):
+            headers.append((b"www-authenticate", b'Bearer realm="tallyhold"'))
+        if isinstance(refusal, MethodNotAllowed):
+            headers.append((b"allow", str(body.pop("allow")).encode()))
+        if (seconds := RETRY_AFTER_SECONDS.get(type(refusal))) is not None:
+            headers.append((b"retry-after", b"%d" % seconds))
+        await self._whole(status, _encode(body), _PROBLEM, headers)
+
+    async def fail(self) -> None:
+        if self.status:
+            return  # the response has begun: the connection is all that can be ended
+        status, body = unforeseen(self.request_id)
+        await self._whole(status, _encode(body), _PROBLEM, [])
+
+    async def _whole(self, status: int, body: bytes, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self._send(self._start(status, content_type, headers))
+        await self._send({"type": "http.response.body", "body": b"" if self._head_only else body})
+
+    async def _stream(
+        self, status: int, begun: list[bytes], rest: Any, content_type: bytes, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        self.status = status
+        await self._send(self._start(status, content_type, headers))
+        await self._send({"type": "http.response.body", "body": b"".join(begun), "more_body": True})
+        for piece in rest:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(0)  # others have their turn between two pieces
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def _start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> Message:
+        return {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type),
+                (b"x-request-id", self.request_id.encode()),
+                (b"cache-control", b"no-store"),
+                *headers,
+            ],
+        }
+
+
+_PIECES_AT_ONCE = 64
+
+
+def make_app(
+    service: Service,
+    routes: Sequence[Route],
+    access_log: AccessLog,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+) -> Starlette:
+    """The ASGI application."""
+    return Starlette(routes=[Endpoint(routes, service, access_log)], lifespan=lifespan)

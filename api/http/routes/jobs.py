@@ -1,0 +1,133 @@
+"""Owners' jobs: post, list, look, wait."""
+
+from typing import Any
+
+from api.http.route import Call, Route, Shown, Subject, command, read
+from api.http.schemas.common import PageQuery
+from api.http.schemas.job_answers import AssignmentPage, JobCreated, JobDetail, JobPage
+from api.http.schemas.jobs import CreateJobBody, ListJobsQuery, WaitQuery
+from api.service.committer import Reply
+from api.service.ids import new_id
+from api.service.jobs import create_job
+from api.service.reads import JobFilter
+from domain.access.events import Role
+from domain.errors import InvalidRequest, NotEnoughCredits
+from domain.job.validity import terms_problems
+
+OWNER = (Role.OWNER,)
+ENDED = frozenset({"completed", "cancelled", "paused"})
+
+CONTRACT_EXAMPLE: dict[str, Any] = {
+    "title": "Rate my landing page",
+    "targetTesters": 5,
+    "category": "web-design",
+    "jobPostingTimeLimitMinutes": 60,
+    "paymentRules": [{"type": "fixed", "amountCents": 300}],
+    "variants": [
+        {
+            "description": "Visit the landing page and rate the design.",
+            "url": "https://example.com/landing",
+            "targetTestersMin": 5,
+            "feedbackQuestions": [
+                {"id": "rating", "questionMarkdown": "Rate the overall design", "inputType": "star_rating"}
+            ],
+        }
+    ],
+}
+
+
+async def _create(call: Call) -> Reply:
+    body: CreateJobBody = call.body
+    proof = body.proof_of_completion
+    variant_ids = [new_id() for _ in body.variants]
+    problems = terms_problems(body.to_terms(variant_ids, None))
+    if problems:
+        raise InvalidRequest(problems)
+    proof_hash = None if proof is None else await call.service.proofs.hash(proof.password)
+    return await call.command(create_job(new_id(), call.principal.id, body.to_terms(variant_ids, proof_hash)))
+
+
+async def _list(call: Call) -> Shown:
+    query: ListJobsQuery = call.query
+    of = f"jobs {query.status} {query.settlement_status}"
+    wanted = JobFilter(query.status, query.settlement_status)
+    page = call.service.reads.jobs(call.principal.id, wanted, call.page_after(of), query.limit)
+    return call.page(of, page)
+
+
+async def _detail(call: Call) -> Shown:
+    version, pieces = call.service.reads.job_detail(call.ids["id"])
+    return Shown(pieces=pieces, etag=version)
+
+
+async def _wait(call: Call) -> Shown:
+    """The detail once the job has ended or is paused, or when the time is up."""
+    service, job_id = call.service, call.ids["id"]
+    deadline = service.real_time() + call.query.timeout_ms / 1_000
+    while True:
+        watch = service.watch(job_id)
+        with watch:
+            await service.catch_up()
+            if service.reads.job_status(job_id) in ENDED:
+                return _waited(call, timed_out=False)
+            left = deadline - service.real_time()
+            if left <= 0 or not await watch.changed(left):
+                return _waited(call, timed_out=True)
+
+
+def _waited(call: Call, *, timed_out: bool) -> Shown:
+    version, pieces = call.service.reads.job_detail(call.ids["id"], timed_out=timed_out)
+    return Shown(pieces=pieces, etag=version)
+
+
+async def _assignments(call: Call) -> Shown:
+    of = f"assignments {call.ids['id']}"
+    page = call.service.reads.assignments(call.ids["id"], call.page_after(of), call.query.limit)
+    return call.page(of, page)
+
+
+ROUTES: tuple[Route, ...] = (
+    command(
+        "/jobs",
+        "createJob",
+        "Post a job; its credits go into escrow",
+        _create,
+        roles=OWNER,
+        body=CreateJobBody,
+        answer=JobCreated,
+        status=201,
+        secrets=(("proofOfCompletion", "password"),),
+        refusals=(NotEnoughCredits,),
+        example=CONTRACT_EXAMPLE,
+    ),
+    read("/jobs", "listJobs", "Your jobs, the newest first", _list, roles=OWNER, query=ListJobsQuery, answer=JobPage),
+    read(
+        "/jobs/{id}",
+        "getJob",
+        "A job with its progress and feedback",
+        _detail,
+        roles=OWNER,
+        subject=Subject.OWNERS_JOB,
+        answer=JobDetail,
+    ),
+    read(
+        "/jobs/{id}/wait",
+        "waitForJob",
+        "The job once it is completed, cancelled or paused, or when the time is up",
+        _wait,
+        roles=OWNER,
+        subject=Subject.OWNERS_JOB,
+        query=WaitQuery,
+        answer=JobDetail,
+    ),
+    read(
+        "/jobs/{id}/assignments",
+        "listAssignments",
+        "All assignments of a job, the oldest first",
+        _assignments,
+        roles=OWNER,
+        subject=Subject.OWNERS_JOB,
+        query=PageQuery,
+        answer=AssignmentPage,
+    ),
+)

@@ -1,0 +1,146 @@
+"""Operators: disputes, principals and keys, the sandbox's clock."""
+
+from dataclasses import replace
+
+from api.http.route import Call, Route, Shown, Subject, command, read
+from api.http.schemas.common import PageQuery
+from api.http.schemas.disputes import DisputePage, DisputesQuery, ResolveAnswer, ResolveBody
+from api.http.schemas.operator import (
+    ClockAnswer,
+    ClockBody,
+    KeyAnswer,
+    KeyBody,
+    KeyPage,
+    KeyRevoked,
+    PrincipalAnswer,
+    PrincipalBody,
+)
+from api.service import access, sandbox
+from api.service.committer import Reply
+from api.service.jobs import command_job, resolve_body
+from domain import errors as e
+from domain.access.events import Role
+from domain.errors import NotFound, invalid
+
+OPERATOR = (Role.OPERATOR,)
+
+
+async def _disputes(call: Call) -> Shown:
+    of = f"disputes {call.query.status}"
+    now = call.service.committer.now()
+    page = call.service.reads.disputes(call.query.status, now, call.page_after(of), call.query.limit)
+    return call.page(of, page)
+
+
+async def _resolve(call: Call) -> Reply:
+    return await call.command(command_job(call.ids["id"], call.body.to_command(), resolve_body))
+
+
+async def _register(call: Call) -> Reply:
+    return await call.command(access.register(call.body.role, call.body.name))
+
+
+async def _issue_key(call: Call) -> Reply:
+    stream = call.service.reads.stream_of_principal(call.body.principal_id)
+    if stream is None:
+        raise invalid("/principalId", "must be the id of a principal")
+    return await call.command(access.issue_key(stream))
+
+
+async def _keys(call: Call) -> Shown:
+    return call.page("keys", call.service.reads.keys(call.page_after("keys"), call.query.limit))
+
+
+async def _revoke_key(call: Call) -> Reply:
+    stream = call.service.reads.stream_of_key(call.ids["id"])
+    if stream is None:
+        raise NotFound("There is no such key.")
+    return await call.command(access.revoke_key(stream, call.ids["id"]))
+
+
+async def _advance_clock(call: Call) -> Reply:
+    if not call.service.committer.is_sandbox:
+        raise NotFound("There is no clock to move outside the sandbox.")
+    reply = await call.command(sandbox.advance_clock(call.body.advance_seconds))
+    await call.service.catch_up()
+    return replace(reply, position=call.service.reads.position())
+
+
+ROUTES: tuple[Route, ...] = (
+    read(
+        "/operator/disputes",
+        "listDisputes",
+        "Disputes, the oldest first",
+        _disputes,
+        roles=OPERATOR,
+        query=DisputesQuery,
+        answer=DisputePage,
+    ),
+    command(
+        "/operator/jobs/{id}/resolve",
+        "resolveDispute",
+        "Decide some or all of a job's disputed assignments; money moves at once",
+        _resolve,
+        roles=OPERATOR,
+        subject=Subject.ANY_JOB,
+        body=ResolveBody,
+        answer=ResolveAnswer,
+        refusals=(e.NotDisputed, e.AlreadyResolved),
+        example={
+            "resolutions": [
+                {"assignmentId": "01890a5d-ac96-774b-bcce-b302099a8057", "payoutCents": 150, "note": "half done"}
+            ]
+        },
+    ),
+    command(
+        "/operator/principals",
+        "registerPrincipal",
+        "Make an owner, tester, operator or auditor; 200 if there is one of that name",
+        _register,
+        roles=OPERATOR,
+        body=PrincipalBody,
+        answer=PrincipalAnswer,
+        status=201,
+        example={"role": "tester", "name": "Ada"},
+    ),
+    command(
+        "/operator/keys",
+        "issueKey",
+        "Give a principal another key; it is shown once",
+        _issue_key,
+        roles=OPERATOR,
+        body=KeyBody,
+        answer=KeyAnswer,
+        status=201,
+        refusals=(e.InvalidState,),
+        example={"principalId": "01890a5d-ac96-774b-bcce-b302099a8057"},
+    ),
+    read(
+        "/operator/keys",
+        "listKeys",
+        "All keys, the newest first",
+        _keys,
+        roles=OPERATOR,
+        query=PageQuery,
+        answer=KeyPage,
+    ),
+    command(
+        "/operator/keys/{id}",
+        "revokeKey",
+        "Make a key worthless for ever",
+        _revoke_key,
+        method="DELETE",
+        roles=OPERATOR,
+        answer=KeyRevoked,
+    ),
+    command(
+        "/sandbox/clock",
+        "advanceClock",
+        "Move the sandbox's clock; everything due by then is written",
+        _advance_clock,
+        roles=OPERATOR,
+        body=ClockBody,
+        answer=ClockAnswer,
+        example={"advanceSeconds": 86_400},
+    ),
+)
