@@ -33,7 +33,7 @@ def _value(name: str, value: Any) -> Any:
 def _nested(value: Any) -> Any:
     if isinstance(value, dict):
         return _object(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_nested(item) for item in value]
     return value
 

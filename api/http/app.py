@@ -10,8 +10,9 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -40,12 +41,13 @@ from api.service.refusals import NotAuthenticated, Unavailable
 from api.service.service import Service
 from api.service.work import Context
 from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
-from domain.recorded import Actor, ActorKind
+from domain.recorded import SYSTEM, Actor, ActorKind
 
 log = logging.getLogger("tallyhold.http")
 
 MAX_BODY_BYTES = 1_048_576
 MAX_QUERY_BYTES = 8_192
+MAX_PARAMETERS = 50
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
@@ -57,6 +59,7 @@ _NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0))
 _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="sorted").encode
 Headers = Mapping[bytes, bytes]
+T = TypeVar("T")
 
 
 class RouteTable:
@@ -102,6 +105,21 @@ def _uuid(text: str) -> UUID:
     return UUID(text)
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A request as it came, and what was found wrong with it."""
+
+    route: Route
+    ids: dict[str, UUID]
+    principal: Principal
+    headers: Headers
+    pairs: Sequence[tuple[str, str]]
+    body: bytes
+    request_id: str
+    parsed: Any = None
+    problems: list[FieldProblem] = field(default_factory=list)
+
+
 class Endpoint(BaseRoute):
     """All routes of the table, as the one route that Starlette sees."""
 
@@ -139,7 +157,7 @@ class Endpoint(BaseRoute):
             raise Unavailable("The service is shutting down; try again in some seconds.")
         self._check_subject(route, ids, principal)
         body = await _read_body(receive, headers) if route.body is not None else b""
-        call = await self._call(route, ids, principal, scope, headers, body, answer.request_id)
+        call = await self._call(_Asked(route, ids, principal, headers, _query_pairs(scope), body, answer.request_id))
         if not route.is_command and route.roles:
             await service.catch_up()
         outcome = await route.handle(call)
@@ -183,77 +201,49 @@ class Endpoint(BaseRoute):
             raise Forbidden("This is another owner's job.")
         ids["job"] = named
 
-    async def _call(
-        self,
-        route: Route,
-        ids: dict[str, UUID],
-        principal: Principal,
-        scope: Scope,
-        headers: Headers,
-        body: bytes,
-        request_id: str,
-    ) -> Call:
-        problems: list[FieldProblem] = []
-        parsed: Any = {}
-        request = query = None
-        pairs = _query_pairs(scope)
-        try:
-            query = validate_query(route.query, pairs)
-        except InvalidRequest as refusal:
-            problems += refusal.problems
-        if route.body is not None:
-            body = body or b"{}"
-            try:
-                parsed = read_json(body)
-                request = validate(route.body, body, parsed)
-            except InvalidRequest as refusal:
-                problems += refusal.problems
-        context = Context(Actor(ActorKind.SYSTEM))
-        if route.is_command:
-            context = await self._context(route, ids, principal, headers, pairs, parsed, request_id, query, problems)
+    async def _call(self, asked: _Asked) -> Call:
+        """The request, checked field by field: every wrong one is named, wherever it stands."""
+        route, problems = asked.route, asked.problems
+        query = _checked(problems, lambda: validate_query(route.query, asked.pairs))
+        request = None
+        if (schema := route.body) is not None:
+            body = asked.body or b"{}"
+            asked.parsed = _checked(problems, lambda: read_json(body))
+            if asked.parsed is not None:
+                request = _checked(problems, lambda: validate(schema, body, asked.parsed))
+        context = await self._context(asked, query) if route.is_command else Context(SYSTEM)
         if problems:
             raise InvalidRequest(problems)
-        return Call(self._service, self._page_cursors(), principal, ids, query, request, context)
+        return Call(self._service, self._page_cursors(), asked.principal, asked.ids, query, request, context)
 
-    async def _context(
-        self,
-        route: Route,
-        ids: dict[str, UUID],
-        principal: Principal,
-        headers: Headers,
-        pairs: Sequence[tuple[str, str]],
-        parsed: Any,
-        request_id: str,
-        query: Any,
-        problems: list[FieldProblem],
-    ) -> Context:
-        key = _header(headers, b"idempotency-key", _idempotency_key, problems)
-        if_match = _header(headers, b"if-match", _version, problems)
-        scope = fingerprint = None
-        if key is not None and not problems:
+    async def _context(self, asked: _Asked, query: Any) -> Context:
+        principal = asked.principal
+        key = _header(asked, b"idempotency-key", _idempotency_key)
+        if_match = _header(asked, b"if-match", _version)
+        scope, fingerprint = None, b""
+        if key is not None and not asked.problems:
             scope = blake2b(principal.id.bytes + key, digest_size=16).digest()
-            fingerprint = await self._fingerprint(route, ids, pairs, parsed, scope)
+            fingerprint = await self._fingerprint(asked, scope)
         return Context(
             actor=Actor(ActorKind(principal.role), principal.id, principal.key_id),
-            request_id=request_id,
+            request_id=asked.request_id,
             scope=scope,
-            fingerprint=fingerprint or b"",
+            fingerprint=fingerprint,
             if_match=if_match,
-            job_id=ids.get("job"),
+            job_id=asked.ids.get("job"),
             dry_run=query is not None and query.dry_run,
         )
 
-    async def _fingerprint(
-        self, route: Route, ids: Mapping[str, UUID], pairs: Sequence[tuple[str, str]], parsed: Any, scope: bytes
-    ) -> bytes:
+    async def _fingerprint(self, asked: _Asked, scope: bytes) -> bytes:
         """What tells one request from another: method, route, ids, query and body as JSON values.
 
         A secret stands in it as a slow hash: who reads the database must not guess it from here.
         """
-        for place in route.secrets:
+        parsed = asked.parsed
+        for place in asked.route.secrets:
             parsed = await self._without_secret(parsed, place, scope)
-        named = [(name, str(value)) for name, value in ids.items()]
-        said = _canonical([route.method, route.path, named, sorted(pairs), parsed])
+        named = [str(value) for value in asked.ids.values()]
+        said = _canonical([asked.route.name, named, sorted(asked.pairs), parsed])
         return blake2b(said, digest_size=16).digest()
 
     async def _without_secret(self, value: Any, place: tuple[str, ...], scope: bytes) -> Any:
@@ -284,20 +274,29 @@ def _query_pairs(scope: Scope) -> list[tuple[str, str]]:
     if len(raw) > MAX_QUERY_BYTES:
         raise invalid("?", f"must be at most {MAX_QUERY_BYTES} bytes")
     try:
-        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
-        raise invalid("?", "must be percent-encoded UTF-8 with at most 50 parameters") from None
+        raise invalid("?", f"must be percent-encoded UTF-8 with at most {MAX_PARAMETERS} parameters") from None
 
 
-def _header(headers: Headers, name: bytes, read: Callable[[bytes], Any], problems: list[FieldProblem]) -> Any:
+def _checked(problems: list[FieldProblem], check: Callable[[], T]) -> T | None:
+    """What a check gives; what it finds wrong is gathered with the rest."""
+    try:
+        return check()
+    except InvalidRequest as refusal:
+        problems += refusal.problems
+        return None
+
+
+def _header(asked: _Asked, name: bytes, read: Callable[[bytes], Any]) -> Any:
     """The value of a header; a wrong one becomes a problem."""
-    raw = headers.get(name)
+    raw = asked.headers.get(name)
     if raw is None:
         return None
     try:
         return read(raw.strip())
     except ValueError as error:
-        problems.append(FieldProblem(name.decode().title(), str(error)))
+        asked.problems.append(FieldProblem(name.decode().title(), str(error)))
         return None
 
 

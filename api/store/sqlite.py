@@ -212,3 +212,23 @@ def _check(path: Path) -> None:
         connection.execute("COMMIT")
     finally:
         connection.close()
+
+
+def claim_mode(path: Path, *, sandbox: bool) -> None:
+    """Serve a database in one mode for ever. Raises NotOurs if it was served in the other one before."""
+    wanted = "sandbox" if sandbox else "real"
+    connection = connect(str(path))
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        (mode,) = connection.execute("SELECT mode FROM head").fetchone()
+        if mode is None:
+            # The virtual clock begins where the database did, or at the last thing that happened in it.
+            connection.execute(
+                "UPDATE head SET mode = ?, sandbox_now = CASE WHEN ? THEN last_time END", (wanted, sandbox)
+            )
+        elif mode != wanted:
+            flag = "with" if mode == "sandbox" else "without"
+            raise NotOurs(f"The database {path} is of mode {mode} for ever; serve it {flag} --sandbox.")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()

@@ -140,7 +140,7 @@ def _stop(job: Job, now: Instant, cause: e.StopCause) -> tuple[e.JobEvent, ...]:
 def _settle(job: Job, now: Instant) -> tuple[e.JobEvent, ...]:
     if job.at_work:
         raise TestersAtWork(
-            f"{job.at_work} testers are at work; stop the job, and it settles when the last one is done."
+            "Testers are at work; stop the job, and it settles when the last one is done.", atWork=job.at_work
         )
     return begin_settlement(job, now)
 

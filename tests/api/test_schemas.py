@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from api.http.schemas import common, disputes, job_answers, jobs, money, operator, tester
-from api.http.schemas.base import Answer, Request, instant_text, parse_instant, read_json, validate, validate_query
+from api.http.schemas.base import Answer, Request, parse_instant, read_json, validate, validate_query
 from api.http.schemas.strict_json import walk
 from domain.errors import InvalidRequest, Refusal
 from domain.job.commands import DisputeJob, ResizeJob, Resolution, ResolveDispute, TesterClaim

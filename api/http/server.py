@@ -1,0 +1,49 @@
+"""The HTTP server: uvicorn, told when to refuse, and telling when it listens."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+GRACE_SECONDS = 8
+"""What was accepted has this long to finish after SIGTERM; the process ends within ten seconds."""
+
+
+class Server(uvicorn.Server):
+    """Calls ``refuse`` as soon as it is told to stop, and ``listening`` with its address once it serves."""
+
+    def __init__(self, app: Starlette, *, host: str, port: int, refuse: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._refuse = refuse
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            print(f"listening on http://{shown}:{port}", flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._refuse)
+        # The exit code tells how serving ended, not which signal asked for it.
+        self.should_exit = True

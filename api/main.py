@@ -1,0 +1,242 @@
+"""The program `tallyhold`: the one place where the parts are wired together."""
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from starlette.applications import Starlette
+
+from api.cli import demo as demo_story
+from api.http.access_log import AccessLog
+from api.http.app import make_app
+from api.http.routes import ROUTES
+from api.http.server import Server
+from api.logs import configure
+from api.service import access
+from api.service.committer import Reply
+from api.service.service import Service
+from api.service.work import Context, UseCase
+from api.settings import Settings, WrongSettings, read_settings, sqlite_path
+from api.store.lock import server_lock
+from api.store.rebuild import is_outdated, rebuild
+from api.store.sandbox_gateway import SandboxGateway
+from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
+from api.store.sqlite_reads import SQLiteReads
+from api.store.sqlite_store import SQLiteStore
+from domain.access.events import Role
+from domain.errors import Refusal
+from domain.recorded import CONSOLE
+
+app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
+keys_app = typer.Typer(help="Principals and their API keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+Db = Annotated[str | None, typer.Option("--db", help="sqlite:///relative or sqlite:////absolute [TALLYHOLD_DB]")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+MAX_KEYS_SHOWN = 1_000
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Platform:
+    """All parts over one database. Raises NotOurs when the file cannot be used."""
+
+    def __init__(self, path: Path, *, gateway: SandboxGateway | None = None) -> None:
+        self.log: Tallyhold = open_log(path)
+        if is_outdated(path):
+            _rebuild(path)
+        self._store = SQLiteStore(self.log, path)
+        self.reads = SQLiteReads(path)
+        self._gateway = gateway
+        self.service = Service(self._store, self.reads, SystemClock(), gateway)
+
+    def close(self) -> None:
+        self.reads.close()
+        self._store.close()
+        self.log.close()
+        if self._gateway is not None:
+            self._gateway.close()
+
+
+@contextmanager
+def _platform(path: Path, *, gateway: SandboxGateway | None = None) -> Iterator[Platform]:
+    platform = Platform(path, gateway=gateway)
+    try:
+        yield platform
+    finally:
+        platform.close()
+
+
+@app.command()
+def serve(
+    db: Db = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on [TALLYHOLD_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="port; 0 picks one [TALLYHOLD_PORT]")] = None,
+    sandbox: Annotated[
+        bool | None, typer.Option("--sandbox", help="virtual clock and test payments [TALLYHOLD_SANDBOX]")
+    ] = None,
+    access_log: Annotated[
+        bool | None, typer.Option("--access-log/--no-access-log", help="a line a request [TALLYHOLD_ACCESS_LOG]")
+    ] = None,
+) -> None:
+    """Serve the HTTP API until SIGTERM."""
+    with _failing_in_one_sentence():
+        settings = read_settings(db=db, host=host, port=port, sandbox=sandbox, access_log=access_log)
+        configure(settings.log_level)
+        path = sqlite_path(settings.db)
+        open_log(path).close()
+        with server_lock(path):
+            claim_mode(path, sandbox=settings.sandbox)
+            gateway = SandboxGateway(path.with_name(path.name + ".gateway")) if settings.sandbox else None
+            with _platform(path, gateway=gateway) as platform:
+                _serve(platform, settings)
+
+
+def _serve(platform: Platform, settings: Settings) -> None:
+    service = platform.service
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        # What lives as long as the process needs no collecting.
+        gc.collect()
+        gc.freeze()
+        yield
+        await service.close()
+
+    starlette = make_app(service, ROUTES, AccessLog(sys.stderr if settings.access_log else None), lifespan)
+    server = Server(starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now)
+    server.run()
+    if not server.started:
+        raise NotOurs(f"Nothing can listen on {settings.host} port {settings.port}.")
+
+
+@app.command("rebuild")
+def rebuild_command(db: Db = None) -> None:
+    """Make all read models anew from the log."""
+    with _failing_in_one_sentence():
+        path = sqlite_path(read_settings(db=db).db)
+        open_log(path).close()
+        count = _rebuild(path)
+        print(f"rebuilt from {count} events")
+
+
+def _rebuild(path: Path) -> int:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rebuilding read models")
+        return rebuild(path, lambda done, total: bar.update(task, completed=done, total=total))
+
+
+@app.command()
+def demo(db: Db = None) -> None:
+    """Play a job's whole life against a real server, and show every event, entry and balance."""
+    with _failing_in_one_sentence():
+        demo_story.play(None if db is None else sqlite_path(db), _reading)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[tuple[Tallyhold, SQLiteReads]]:
+    with _platform(path) as platform:
+        yield platform.log, platform.reads
+
+
+@keys_app.command("create")
+def create_key(
+    role: Annotated[Role, typer.Option(help="what its holder may do")],
+    name: Annotated[str, typer.Option(help="the same role and name is the same principal")],
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; it is shown once."""
+    with _failing_in_one_sentence():
+        name = name.strip()
+        if not 1 <= len(name) <= 100:
+            raise WrongSettings("The name must have 1 to 100 characters.")
+        made = _command(read_settings(db=db), lambda _: access.register_with_key(role, name))
+        _show(made, as_json, lambda: f"{made['key']}\n{role} {made['name']}, key id {made['keyId']}; shown only now")
+
+
+@keys_app.command("list")
+def list_keys(db: Db = None, as_json: AsJson = False) -> None:
+    """All keys, the newest first; never the keys themselves."""
+    with _failing_in_one_sentence(), _platform(sqlite_path(read_settings(db=db).db)) as platform:
+        items = platform.reads.keys(None, MAX_KEYS_SHOWN).items
+        lines = (
+            f"{k['keyId']}  {k['role']:<8}  {'revoked' if k['revokedAt'] else 'valid  '}  {k['name']}" for k in items
+        )
+        _show(items, as_json, lambda: "\n".join(lines))
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: UUID, db: Db = None, as_json: AsJson = False) -> None:
+    """Make a key worthless, at once and for ever."""
+
+    def use_case(platform: Platform) -> UseCase:
+        stream = platform.reads.stream_of_key(key_id)
+        if stream is None:
+            raise WrongSettings(f"There is no key {key_id}.")
+        return access.revoke_key(stream, key_id)
+
+    with _failing_in_one_sentence():
+        revoked = _command(read_settings(db=db), use_case)
+        _show(revoked, as_json, lambda: f"revoked {key_id}")
+
+
+def _command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[str, Any]:
+    """Decide one command beside whatever server there is."""
+
+    async def run(platform: Platform) -> Reply:
+        platform.service.committer.start()
+        try:
+            return await platform.service.command(make(platform), Context(CONSOLE))
+        finally:
+            await platform.service.committer.close()
+
+    with _platform(sqlite_path(settings.db)) as platform:
+        body: dict[str, Any] = msgspec.json.decode(asyncio.run(run(platform)).body)
+        return body
+
+
+def _show(value: Any, as_json: bool, text: Callable[[], str]) -> None:
+    print(json.dumps(value) if as_json else text())
+
+
+@contextmanager
+def _failing_in_one_sentence() -> Iterator[None]:
+    """Exit 2 for wrong settings, 1 for anything else that was foreseen; one sentence either way."""
+    try:
+        yield
+    except WrongSettings as error:
+        _fail(str(error), 2)
+    except (NotOurs, Refusal, demo_story.DemoFailed) as error:
+        _fail(str(error), 1)
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    print(f"tallyhold: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

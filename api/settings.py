@@ -1,0 +1,51 @@
+"""Settings: from the command line, else from TALLYHOLD_… variables. An unknown variable is an error, not ignored."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TALLYHOLD_"
+SQLITE = "sqlite:///"
+
+
+class WrongSettings(Exception):
+    """Settings that cannot be used; the sentence names the first and says what it must be."""
+
+
+class Settings(BaseSettings):
+    """All settings. ``db`` is a URL: sqlite:///relative or sqlite:////absolute."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
+
+    db: str = "sqlite:///tallyhold.sqlite"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    sandbox: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    access_log: bool = True
+
+
+def read_settings(**given: object) -> Settings:
+    """Settings, those given first. Raises WrongSettings."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise WrongSettings(f"{unknown[0]} is not a setting. Known are {', '.join(sorted(known))}.")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise WrongSettings(f"The setting {'.'.join(map(str, first['loc']))} is wrong: {first['msg']}.") from None
+
+
+def sqlite_path(url: str) -> Path:
+    """The file that a database URL names. Raises WrongSettings."""
+    path = url.removeprefix(SQLITE)
+    if path == url or not path or "?" in path or path.endswith("/"):
+        raise WrongSettings(
+            f"The database URL {url!r} must be sqlite:///FILE, or sqlite:////FILE for an absolute path."
+        )
+    return Path(path).absolute()
