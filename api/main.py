@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from api.cli import demo as demo_story
 from api.http.access_log import AccessLog
 from api.http.app import make_app
-from api.http.routes import ROUTES
+from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.server import Server
 from api.logs import configure
 from api.service import access
@@ -44,7 +44,7 @@ app.add_typer(keys_app, name="keys")
 
 Db = Annotated[str | None, typer.Option("--db", help="sqlite:///relative or sqlite:////absolute [TALLYHOLD_DB]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-MAX_KEYS_SHOWN = 1_000
+KEYS_AT_ONCE = 500
 
 
 class SystemClock:
@@ -120,7 +120,8 @@ def _serve(platform: Platform, settings: Settings) -> None:
         yield
         await service.close()
 
-    starlette = make_app(service, ROUTES, AccessLog(sys.stderr if settings.access_log else None), lifespan)
+    routes = ROUTES if settings.sandbox else WITHOUT_SANDBOX
+    starlette = make_app(service, routes, AccessLog(sys.stderr if settings.access_log else None), lifespan)
     server = Server(starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now)
     server.run()
     if not server.started:
@@ -176,11 +177,23 @@ def create_key(
 def list_keys(db: Db = None, as_json: AsJson = False) -> None:
     """All keys, the newest first; never the keys themselves."""
     with _failing_in_one_sentence(), _platform(sqlite_path(read_settings(db=db).db)) as platform:
-        items = platform.reads.keys(None, MAX_KEYS_SHOWN).items
-        lines = (
-            f"{k['keyId']}  {k['role']:<8}  {'revoked' if k['revokedAt'] else 'valid  '}  {k['name']}" for k in items
-        )
-        _show(items, as_json, lambda: "\n".join(lines))
+        items = list(_all_keys(platform.reads))
+        _show(items, as_json, lambda: "\n".join(map(_key_line, items)))
+
+
+def _all_keys(reads: SQLiteReads) -> Iterator[dict[str, Any]]:
+    before: int | None = None
+    while True:
+        page = reads.keys(before, KEYS_AT_ONCE)
+        yield from page.items
+        before = page.last
+        if before is None:
+            return
+
+
+def _key_line(key: dict[str, Any]) -> str:
+    state = "revoked" if key["revokedAt"] else "valid"
+    return f"{key['keyId']}  {key['role']:<8}  {state:<7}  {key['name']}"
 
 
 @keys_app.command("revoke")

@@ -81,6 +81,7 @@ class _Flush:
     head: Head
     now: Instant
     events: list[Recorded[Any]] = field(default_factory=list)
+    due_events: list[Recorded[Any]] = field(default_factory=list)
     kept: dict[bytes, KeptAnswer] = field(default_factory=dict)
     ended: list[tuple[UUID, KeptAnswer | None]] = field(default_factory=list)
     outcomes: list[tuple[asyncio.Future[Reply], Reply | BaseException]] = field(default_factory=list)
@@ -328,9 +329,9 @@ class Committer:
         self._head = head
         self.commits += 1
         self.commands += len(flush.outcomes)
-        if flush.events:
+        if flush.events or flush.due_events:
             for listener in self.on_commit:
-                listener(flush.events)
+                listener([*flush.due_events, *flush.events])
         for future, outcome in flush.outcomes:
             if future.done():
                 continue  # the caller has gone away; what it asked for is done all the same
@@ -364,6 +365,7 @@ class Committer:
         self._store.append(flush.events)
         flush.head.position += len(flush.events)
         flush.wrote = True
+        flush.due_events += flush.events
         flush.events = []
         return count
 

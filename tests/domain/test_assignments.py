@@ -68,6 +68,7 @@ def test_feedback_earns_the_pay() -> None:
     job = JOB_SPEC.given(*AT_WORK).when(submit_by(ALICE), at=LATER).then(completed_by(ALICE)).state
     alice = job.assignments[ALICE.slot]
     assert (alice.status, alice.payout_cents, alice.fee_cents, alice.cost_cents) == ("completed", 300, 90, 390)
+    assert (alice.started_at, alice.completed_at, alice.duration_minutes) == (NOW, LATER, 8)
     assert (job.at_work, job.completed, job.completed_cost_cents) == (0, 1, 390)
     assert alice.settled_as is None
 
@@ -95,7 +96,8 @@ def test_the_last_slot_begins_the_settlement_by_itself() -> None:
 
 
 def test_a_task_must_be_started_before_it_is_handed_in() -> None:
-    JOB_SPEC.given(*an_active_job(), taken_by(ALICE)).when(submit_by(ALICE)).then_refused(InvalidState)
+    refusal = JOB_SPEC.given(*an_active_job(), taken_by(ALICE)).when(submit_by(ALICE)).then_refused(InvalidState)
+    assert refusal.detail == "Start the task before handing in."
 
 
 def test_wrong_answers_are_named() -> None:

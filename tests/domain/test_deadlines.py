@@ -61,11 +61,11 @@ def test_a_pending_settlement_waits_for_approval_and_a_job_that_is_over_for_noth
 
 
 def test_those_at_one_instant_pass_in_a_fixed_order() -> None:
-    assert sorted(DeadlineKind) == [
-        DeadlineKind.RESERVATION,
-        DeadlineKind.HARD_LIMIT,
-        DeadlineKind.POSTING_END,
-        DeadlineKind.AUTO_APPROVAL,
+    assert [(kind.name, kind.value) for kind in DeadlineKind] == [
+        ("RESERVATION", 0),
+        ("HARD_LIMIT", 1),
+        ("POSTING_END", 2),
+        ("AUTO_APPROVAL", 3),
     ]
 
 

@@ -12,6 +12,7 @@ from domain.job import events as e
 from domain.job.events import ClosedReason, StopCause
 from domain.job.slots import widened_maxima
 from domain.job.state import Job
+from domain.job.terms import Pricing
 from tests.builders import (
     ALICE,
     BOB,
@@ -80,10 +81,11 @@ def test_a_job_does_not_shrink_below_its_minima() -> None:
 
 
 def test_a_job_does_not_grow_beyond_the_greatest_hold() -> None:
-    dear = JOB_SPEC.given(*an_active_job(5, tuple(fixed(1_000_000) for _ in range(10)), (variant(0, 1, 10**6),)))
-    assert dear.state.slot_hold_cents == 13_000_000
-    dear.when(resize(76_923)).then_kinds(e.Resized)
-    problems = dear.when(resize(76_924)).then_refused(InvalidRequest).problems
+    pay = tuple(fixed(1_000_000) for _ in range(10))
+    dear = JOB_SPEC.given(*an_active_job(5, pay, (variant(0, 1, 10**6),), pricing=Pricing(fee_basis_points=90_000)))
+    assert dear.state.slot_hold_cents == 10**8
+    dear.when(resize(10_000)).then_kinds(e.Resized)
+    problems = dear.when(resize(10_001)).then_refused(InvalidRequest).problems
     assert [problem.pointer for problem in problems] == ["/targetTesters"]
 
 

@@ -11,3 +11,6 @@ ROUTES: tuple[Route, ...] = (
     *operators.ROUTES,
     *platform.ROUTES,
 )
+
+WITHOUT_SANDBOX: tuple[Route, ...] = tuple(route for route in ROUTES if not route.path.startswith("/sandbox/"))
+"""What there is where time and money are real."""
