@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.times import Instant
@@ -34,8 +34,7 @@ SYSTEM = Actor(ActorKind.SYSTEM)
 CONSOLE = Actor(ActorKind.CONSOLE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded(Generic[E]):
+class Recorded(NamedTuple, Generic[E]):
     """One event of the log.
 
     ``position`` is its place in the whole log, from 1 and without gaps; ``version`` its place in its stream,

@@ -89,7 +89,7 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
             "escrow_hold_cents": event.hold_cents,
             "escrow_balance_cents": event.hold_cents,
             "created_at": recorded.occurred_at,
-            "starts_at": starts_at(terms, recorded.occurred_at),
+            "starts_at": terms.starts_at,
             "posting_ends_at": event.posting_ends_at,
             "due_at": event.posting_ends_at,
             "due_kind": DeadlineKind.POSTING_END.value,
@@ -104,11 +104,6 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
         "open_variants": None if len(open_variants) == len(terms.variants) else to_json(open_variants),
     }
     yield Insert(JOB_TERMS, recorded.position, terms_row)
-
-
-def starts_at(terms: Terms, created_at: int) -> int | None:
-    """The delayed start, null when it was not later than the creation."""
-    return terms.starts_at if terms.starts_at is not None and terms.starts_at > created_at else None
 
 
 def _openness(terms: Terms, open_variants: Sized) -> int:

@@ -1,8 +1,11 @@
 """The accounts of the books. Source: README, "Money"."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
+
+from domain.errors import InvariantBroken
+from domain.ids import id_text
 
 
 class Side(StrEnum):
@@ -24,8 +27,7 @@ class AccountKind(StrEnum):
         return Side.DEBIT if self is AccountKind.GATEWAY_CLEARING else Side.CREDIT
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """One account: its kind, and its name as the books show it."""
 
     kind: AccountKind
@@ -36,10 +38,16 @@ def account(kind: AccountKind, *, owner_id: UUID | None, job_id: UUID | None, te
     """The account of a kind that belongs to an owner, job or tester."""
     match kind:
         case AccountKind.OWNER_CREDITS:
-            return Account(kind, f"owner:{owner_id}:credits")
+            return Account(kind, f"owner:{_text(owner_id)}:credits")
         case AccountKind.ESCROW:
-            return Account(kind, f"owner:{owner_id}:escrow:{job_id}")
+            return Account(kind, f"owner:{_text(owner_id)}:escrow:{_text(job_id)}")
         case AccountKind.TESTER_PAYABLE:
-            return Account(kind, f"tester:{tester_id}:payable")
+            return Account(kind, f"tester:{_text(tester_id)}:payable")
         case _:
             return Account(kind, kind.value)
+
+
+def _text(owner: UUID | None) -> str:
+    if owner is None:
+        raise InvariantBroken("An account of nobody was asked for.")
+    return id_text(owner)

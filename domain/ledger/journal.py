@@ -1,7 +1,7 @@
 """Journal entries: what an event did to the books, in two equal halves."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.ledger.accounts import Account, Side
@@ -19,8 +19,7 @@ class EntryType(StrEnum):
     WITHDRAWAL = "withdrawal"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """One half of an entry; cents, positive."""
 
     account: Account
@@ -28,8 +27,7 @@ class Posting:
     amount_cents: int
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One movement of money: it balances, because both of its postings are made of one amount.
 
     ``owner_id``, ``job_id`` and ``tester_id`` tell whose it is, where it is anybody's.
