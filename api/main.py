@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from api.cli import demo as demo_story
 from api.http.access_log import AccessLog
 from api.http.app import make_app
+from api.http.rate_limit import RateLimit
 from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.server import Server
 from api.logs import configure
@@ -121,7 +122,8 @@ def _serve(platform: Platform, settings: Settings) -> None:
         await service.close()
 
     routes = ROUTES if settings.sandbox else WITHOUT_SANDBOX
-    starlette = make_app(service, routes, AccessLog(sys.stderr if settings.access_log else None), lifespan)
+    access_log = AccessLog(sys.stderr if settings.access_log else None)
+    starlette = make_app(service, routes, access_log, RateLimit(settings.requests_per_second), lifespan)
     server = Server(starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now)
     server.run()
     if not server.started:

@@ -26,6 +26,14 @@ class Settings(BaseSettings):
     sandbox: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = True
+    rate_limit: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Requests a second and key; 0 for none. Unless given, 100 where time is real and none in the sandbox."""
+
+    @property
+    def requests_per_second(self) -> int:
+        if self.rate_limit is not None:
+            return self.rate_limit
+        return 0 if self.sandbox else 100
 
 
 def read_settings(**given: object) -> Settings:

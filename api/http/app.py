@@ -31,6 +31,7 @@ from api.http.problems import (
     problem,
     unforeseen,
 )
+from api.http.rate_limit import RateLimit
 from api.http.route import Call, Route, Shown, Subject
 from api.http.schemas.base import read_json, validate, validate_query
 from api.service.committer import Reply
@@ -48,6 +49,7 @@ log = logging.getLogger("tallyhold.http")
 MAX_BODY_BYTES = 1_048_576
 MAX_QUERY_BYTES = 8_192
 MAX_PARAMETERS = 50
+STREAM_SECONDS = 120
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
@@ -123,8 +125,9 @@ class _Asked:
 class Endpoint(BaseRoute):
     """All routes of the table, as the one route that Starlette sees."""
 
-    def __init__(self, routes: Sequence[Route], service: Service, access_log: AccessLog) -> None:
+    def __init__(self, routes: Sequence[Route], service: Service, access_log: AccessLog, rate_limit: RateLimit) -> None:
         self._table = RouteTable(routes)
+        self._rate_limit = rate_limit
         self._service = service
         self._access_log = access_log
         self._cursors: Cursors | None = None
@@ -178,6 +181,7 @@ class Endpoint(BaseRoute):
             principal = self._service.reads.principal(key_hash(key))
         if principal is None:
             raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
+        self._rate_limit.count(principal.key_id)
         if principal.role not in route.roles:
             raise Forbidden(f"This is for the role {' or '.join(route.roles)}; your key's role is {principal.role}.")
         return principal
@@ -415,9 +419,10 @@ class _Answer:
         self.status = status
         await self._send(self._start(status, content_type, headers))
         await self._send({"type": "http.response.body", "body": b"".join(begun), "more_body": True})
-        for piece in rest:
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(0)  # others have their turn between two pieces
+        async with asyncio.timeout(STREAM_SECONDS):  # the pieces hold a snapshot of the database
+            for piece in rest:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                await asyncio.sleep(0)  # others have their turn between two pieces
         await self._send({"type": "http.response.body", "body": b""})
 
     def _start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> Message:
@@ -440,7 +445,8 @@ def make_app(
     service: Service,
     routes: Sequence[Route],
     access_log: AccessLog,
+    rate_limit: RateLimit,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
     """The ASGI application."""
-    return Starlette(routes=[Endpoint(routes, service, access_log)], lifespan=lifespan)
+    return Starlette(routes=[Endpoint(routes, service, access_log, rate_limit)], lifespan=lifespan)

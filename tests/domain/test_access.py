@@ -27,8 +27,10 @@ def register(role: e.Role) -> Register:
     [(e.Role.OWNER, None), (e.Role.TESTER, 123_456), (e.Role.OPERATOR, None), (e.Role.AUDITOR, None)],
 )
 def test_only_a_tester_has_a_public_number(role: e.Role, public_id: int | None) -> None:
-    principal = ACCESS_SPEC.given().when(register(role)).then(
-        e.Registered(principal_id=ACME, role=role, name="Acme", public_id=public_id)
+    principal = (
+        ACCESS_SPEC.given()
+        .when(register(role))
+        .then(e.Registered(principal_id=ACME, role=role, name="Acme", public_id=public_id))
     )
     assert (principal.state.id, principal.state.role, principal.state.public_id) == (ACME, role, public_id)
 

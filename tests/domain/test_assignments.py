@@ -101,8 +101,8 @@ def test_a_task_must_be_started_before_it_is_handed_in() -> None:
 
 
 def test_wrong_answers_are_named() -> None:
-    refusal = JOB_SPEC.given(*AT_WORK).when(submit_by(ALICE, {"rating": 6, "mood": "good"})).then_refused(
-        InvalidRequest
+    refusal = (
+        JOB_SPEC.given(*AT_WORK).when(submit_by(ALICE, {"rating": 6, "mood": "good"})).then_refused(InvalidRequest)
     )
     assert [problem.pointer for problem in refusal.problems] == ["/answers/rating", "/answers/mood"]
 

@@ -46,8 +46,10 @@ def held(amount: int) -> e.Held:
 
 
 def test_a_purchase_counts_once_the_gateway_took_the_payment() -> None:
-    started = CREDITS_SPEC.given().when(c.StartPurchase(purchase_id=PURCHASE, amount_cents=500)).then(
-        e.PurchaseStarted(purchase_id=PURCHASE, amount_cents=500)
+    started = (
+        CREDITS_SPEC.given()
+        .when(c.StartPurchase(purchase_id=PURCHASE, amount_cents=500))
+        .then(e.PurchaseStarted(purchase_id=PURCHASE, amount_cents=500))
     )
     assert started.state == Account(0, {PURCHASE: 500})
     completed = started.when(c.CompletePurchase(purchase_id=PURCHASE, reference="ch_1")).then(*bought(500)[1:])

@@ -33,9 +33,7 @@ LOW_QUALITY = e.Flags(low_quality=True)
 
 
 def complaint(who: Person, by_number: bool = False, description: str | None = None) -> c.TesterClaim:
-    return c.TesterClaim(
-        tester=who.public_id if by_number else who.id, category="low_quality", description=description
-    )
+    return c.TesterClaim(tester=who.public_id if by_number else who.id, category="low_quality", description=description)
 
 
 def claimed(who: Person, description: str | None = None) -> e.Claim:
@@ -47,9 +45,11 @@ def claimed(who: Person, description: str | None = None) -> e.Claim:
 
 def test_a_flag_alone_disputes_everybody() -> None:
     over = JOB_SPEC.given(*a_settled_job(ALICE, BOB))
-    job = over.when(c.DisputeJob(flags=LOW_QUALITY)).then(
-        disputed(claim_on(ALICE), claim_on(BOB), low_quality=True)
-    ).state
+    job = (
+        over.when(c.DisputeJob(flags=LOW_QUALITY))
+        .then(disputed(claim_on(ALICE), claim_on(BOB), low_quality=True))
+        .state
+    )
     assert (job.status, job.settlement_status, job.settlement_deadline) == ("completed", "disputed", None)
     assert (job.open_claims, job.escrow_cents, job.hold_cents) == (2, 780, 780)
     assert [a.settled_as for a in job.assignments.values()] == [Phase.DISPUTED, Phase.DISPUTED]
@@ -57,9 +57,11 @@ def test_a_flag_alone_disputes_everybody() -> None:
 
 def test_testers_who_are_not_listed_are_paid_at_once() -> None:
     over = JOB_SPEC.given(*a_settled_job(ALICE, BOB, CAROL))
-    job = over.when(c.DisputeJob(testers=(complaint(BOB, description="Single words"),))).then(
-        disputed(claimed(BOB, "Single words")), granted_to(ALICE), granted_to(CAROL)
-    ).state
+    job = (
+        over.when(c.DisputeJob(testers=(complaint(BOB, description="Single words"),)))
+        .then(disputed(claimed(BOB, "Single words")), granted_to(ALICE), granted_to(CAROL))
+        .state
+    )
     assert (job.open_claims, job.escrow_cents, job.hold_cents) == (1, 390, 1170)
     assert [a.settled_as for a in job.assignments.values()] == [Phase.APPROVED, Phase.DISPUTED, Phase.APPROVED]
 
@@ -112,9 +114,7 @@ def test_a_tester_listed_twice_is_refused_even_under_two_names() -> None:
 
 
 def test_testers_without_a_completed_assignment_here_are_refused_each() -> None:
-    over = JOB_SPEC.given(
-        *an_active_job(), *done_by(ALICE), taken_by(BOB), returned_by(BOB), settled(390, 1560)
-    )
+    over = JOB_SPEC.given(*an_active_job(), *done_by(ALICE), taken_by(BOB), returned_by(BOB), settled(390, 1560))
     listed = (complaint(BOB), complaint(ALICE), complaint(CAROL), complaint(DAVE, by_number=True))
     problems = over.when(c.DisputeJob(testers=listed)).then_refused(InvalidRequest).problems
     assert [problem.pointer for problem in problems] == [f"/testers/{n}/testerUserId" for n in (0, 2, 3)]
@@ -130,17 +130,23 @@ def test_a_settlement_is_disputed_once() -> None:
 
 
 def test_a_verdict_for_the_tester_pays_all_that_was_earned() -> None:
-    job = JOB_SPEC.given(*a_disputed_job(ALICE)).when(resolve(grant(ALICE, 300))).then(
-        resolved(ALICE), granted_to(ALICE, 300, 90)
-    ).state
+    job = (
+        JOB_SPEC.given(*a_disputed_job(ALICE))
+        .when(resolve(grant(ALICE, 300)))
+        .then(resolved(ALICE), granted_to(ALICE, 300, 90))
+        .state
+    )
     assert (job.settlement_status, job.hold_cents, job.escrow_cents, job.open_claims) == ("resolved", 390, 0, 0)
     assert job.assignments[ALICE.slot].settled_as is Phase.RESOLVED
 
 
 def test_a_verdict_for_the_owner_refunds_payout_and_fee() -> None:
-    job = JOB_SPEC.given(*a_disputed_job(ALICE)).when(resolve(grant(ALICE, 0, note="Empty answers"))).then(
-        resolved(ALICE, note="Empty answers"), refunded_for(ALICE, 300, 90)
-    ).state
+    job = (
+        JOB_SPEC.given(*a_disputed_job(ALICE))
+        .when(resolve(grant(ALICE, 0, note="Empty answers")))
+        .then(resolved(ALICE, note="Empty answers"), refunded_for(ALICE, 300, 90))
+        .state
+    )
     assert (job.status, job.settlement_status, job.hold_cents, job.escrow_cents) == ("completed", "resolved", 0, 0)
 
 

@@ -298,8 +298,10 @@ def test_settling_waits_for_those_at_work() -> None:
 
 
 def test_settling_keeps_what_was_completed_and_releases_the_rest() -> None:
-    over = JOB_SPEC.given(*an_active_job(), *done_by(ALICE)).when(c.SettleJob(), at=NOW + 7).then(
-        settled(390, 1560, at=NOW + 7)
+    over = (
+        JOB_SPEC.given(*an_active_job(), *done_by(ALICE))
+        .when(c.SettleJob(), at=NOW + 7)
+        .then(settled(390, 1560, at=NOW + 7))
     )
     job = over.state
     assert (job.status, job.settlement_status) == ("completed", "pending_approval")

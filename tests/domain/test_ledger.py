@@ -8,6 +8,7 @@ import pytest
 
 from domain.catalogue import EVENTS
 from domain.credits import events as credits
+from domain.errors import InvariantBroken
 from domain.job import events as job
 from domain.job.events import ClosedReason
 from domain.ledger.accounts import AccountKind, Side, account
@@ -198,3 +199,8 @@ def test_only_the_gateway_s_account_is_an_asset() -> None:
 def test_accounts_are_named_as_the_books_show_them(kind: AccountKind, name: str) -> None:
     made = account(kind, owner_id=OWNER, job_id=JOB_ID, tester_id=ALICE.id)
     assert (made.kind, made.name) == (kind, name)
+
+
+def test_an_account_of_nobody_is_impossible() -> None:
+    with pytest.raises(InvariantBroken):
+        account(AccountKind.OWNER_CREDITS, owner_id=None, job_id=None, tester_id=None)

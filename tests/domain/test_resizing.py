@@ -117,9 +117,7 @@ def test_growing_a_full_job_keeps_it_open() -> None:
 
 def test_the_excess_goes_to_the_variant_with_the_fewest_testers() -> None:
     variants = (variant(0, 2), variant(1, 2), variant(2, 1, 1))
-    job = JOB_SPEC.given(
-        *an_active_job(5, 300, variants), taken_by(ALICE), taken_by(BOB, variant_id=SECOND_VARIANT)
-    )
+    job = JOB_SPEC.given(*an_active_job(5, 300, variants), taken_by(ALICE), taken_by(BOB, variant_id=SECOND_VARIANT))
     job = job.when(resize(6)).then(resized(5, 6, maxima={FIRST_VARIANT: 3, SECOND_VARIANT: 2, THIRD_VARIANT: 1}))
     job = job.when(resize(8)).then(resized(6, 8, maxima={FIRST_VARIANT: 4, SECOND_VARIANT: 3, THIRD_VARIANT: 1}))
     assert job.state.maxima == {FIRST_VARIANT: 4, SECOND_VARIANT: 3, THIRD_VARIANT: 1}

@@ -31,8 +31,10 @@ def test_approval_pays_each_tester_and_the_platform() -> None:
 
 
 def test_the_hold_stays_readable_after_approval_and_escrow_is_empty() -> None:
-    job = JOB_SPEC.given(*a_settled_job(ALICE, BOB)).when(c.ApproveJob()).then_kinds(
-        e.Approved, e.PayoutGranted, e.PayoutGranted
+    job = (
+        JOB_SPEC.given(*a_settled_job(ALICE, BOB))
+        .when(c.ApproveJob())
+        .then_kinds(e.Approved, e.PayoutGranted, e.PayoutGranted)
     )
     assert (job.state.hold_cents, job.state.escrow_cents) == (780, 0)
 
