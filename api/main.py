@@ -115,9 +115,10 @@ def _serve(platform: Platform, settings: Settings) -> None:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await service.start()
-        # What lives as long as the process needs no collecting.
+        # What lives as long as the process needs no collecting; the states of streams are many and hold no cycles.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
         yield
         await service.close()
 
@@ -147,7 +148,9 @@ def _rebuild(path: Path) -> int:
 
 
 @app.command()
-def demo(db: Db = None) -> None:
+def demo(
+    db: Annotated[str | None, typer.Option("--db", help="keep the database in this new file: sqlite:///FILE")] = None,
+) -> None:
     """Play a job's whole life against a real server, and show every event, entry and balance."""
     with _failing_in_one_sentence():
         demo_story.play(None if db is None else sqlite_path(db), _reading)

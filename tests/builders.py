@@ -213,9 +213,7 @@ def granted_to(who: Person, payout: int = 300, fee: int | None = None) -> e.Payo
 
 
 def refunded_for(who: Person, payout: int = 300, fee: int = 90) -> e.Refunded:
-    return e.Refunded(
-        assignment_id=who.slot, tester_id=who.id, owner_id=OWNER, payout_cents=payout, fee_cents=fee
-    )
+    return e.Refunded(assignment_id=who.slot, tester_id=who.id, owner_id=OWNER, payout_cents=payout, fee_cents=fee)
 
 
 def claim_on(who: Person, category: str | None = None, description: str | None = None) -> e.Claim:
@@ -286,9 +284,7 @@ def start_by(who: Person) -> c.StartTask:
     return c.StartTask(assignment_id=who.slot)
 
 
-def submit_by(
-    who: Person, answers: dict[str, Any] | None = None, proof_matches: bool | None = None
-) -> c.SubmitTask:
+def submit_by(who: Person, answers: dict[str, Any] | None = None, proof_matches: bool | None = None) -> c.SubmitTask:
     return c.SubmitTask(
         assignment_id=who.slot, answers=ANSWERS if answers is None else answers, proof_matches=proof_matches
     )

@@ -1,9 +1,240 @@
-"""placeholder"""
+"""The demo: a real server on a fresh database, a story over HTTP, and then all that the database says of it."""
+
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from api.cli.books import Entry, books_of
+from api.cli.story import CAST, DemoFailed, Person, Send, Stage, perform
+from api.cli.telling import Teller, terminal
+from api.service.reads import LedgerFilter, Reads
+from domain.access.events import Role
+from domain.ids import access_stream
+from domain.recorded import Recorded
+
+__all__ = ["DemoFailed", "play", "serving"]
+
+PROGRAM = (sys.executable, "-P", "-m", "api.main")
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+"""The server itself gives what it accepted eight seconds to finish."""
+ANSWER_SECONDS = 30.0
+KEYS_AT_ONCE = 4
+PAGE = 500
 
 
-class DemoFailed(Exception):
-    pass
+class Recorder(Protocol):
+    def select_notifications(self, start: int | None, limit: int) -> Sequence[Any]: ...
 
 
-def play(path, reading):
-    raise DemoFailed("not written")
+class Mapper(Protocol):
+    def to_domain_event(self, stored_event: Any) -> Any: ...
+
+
+class Log(Protocol):
+    """What is needed of the log to read it from its first event on."""
+
+    @property
+    def recorder(self) -> Recorder: ...
+    @property
+    def mapper(self) -> Mapper: ...
+
+
+Reading = Callable[[Path], AbstractContextManager[tuple[Log, Reads]]]
+"""Opens a database to read it."""
+
+
+def play(path: Path | None, reading: Reading) -> None:
+    """The whole demo; with a path the database is kept there. Raises DemoFailed."""
+    console = terminal()
+    names: dict[str, str] = {}
+    teller = Teller(console, names)
+    with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="tallyhold-demo-") as folder:
+        database = Path(folder, "demo.sqlite") if path is None else _new(path)
+        teller.say(OPENING)
+        _play_on_server(database, names, teller)
+        with reading(database) as (log, reads):
+            _show(log, reads, teller)
+    teller.heading("The end")
+    teller.say(_farewell(path))
+
+
+OPENING = """\
+Tallyhold holds the credits of jobs in escrow, and explains every cent of them. This demo starts the real server, in \
+the sandbox where time and payments are make-believe, and plays a story against it over HTTP. Each value shown of an \
+answer is checked. Then the server stops, and all that lies in its database is shown.
+
+Olga posts jobs and pays. Ada, Ben, Cleo, Dan and Eve test. Omar operates the platform.
+Money is in cents, time in UTC. Names stand for ids: Ada-1 is Ada's assignment in job-1."""
+
+
+def _farewell(path: Path | None) -> str:
+    if path is None:
+        return "The database is removed. To keep one and look into it:\n  tallyhold demo --db sqlite:///demo.sqlite"
+    return f"""\
+The database is kept. To go on where the story ends:
+  tallyhold serve --sandbox --db {_url(path)}
+  tallyhold keys create --role owner --name Olga --db {_url(path)}"""
+
+
+def _new(path: Path) -> Path:
+    if path.exists():
+        raise DemoFailed(f"{path} exists already; the demo needs a name for a new database.")
+    return path
+
+
+def _play_on_server(database: Path, names: dict[str, str], teller: Teller) -> None:
+    with serving(database) as address:
+        people = _people(database)
+        for (role, name), person in zip(CAST, people.values(), strict=True):
+            names |= {person.id: name, str(access_stream(role, name)): name}
+        perform(Stage(_sender(address), people, names, teller))
+
+
+def _show(log: Log, reads: Reads, teller: Teller) -> None:
+    """All that the database says, and whether it adds up. Raises DemoFailed if not."""
+    entries = list(_entries(reads))
+    books = books_of(entries, reads.balances())
+    teller.heading("Every event, as it lies in the log")
+    teller.events(list(_events(log)))
+    teller.heading("Every entry of the journal, made from these events")
+    teller.journal(entries)
+    teller.heading("Every account")
+    teller.accounts(books)
+    teller.heading("Every job")
+    teller.jobs(books)
+    for problem in books.problems():
+        raise DemoFailed(problem)
+
+
+def _events(log: Log) -> Iterator[Recorded[Any]]:
+    """The log from its beginning."""
+    start = 1
+    while page := log.recorder.select_notifications(start, PAGE):
+        yield from map(log.mapper.to_domain_event, page)
+        start += len(page)
+
+
+def _entries(reads: Reads) -> Iterator[Entry]:
+    """The journal from its beginning."""
+    page = reads.ledger(LedgerFilter(), None, PAGE)
+    yield from page.items
+    while page.last is not None:
+        page = reads.ledger(LedgerFilter(), page.last, PAGE)
+        yield from page.items
+
+
+# -- the server and the keys ---------------------------------------------------------------------------------------
+
+
+def _url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def _surroundings() -> dict[str, str]:
+    """The environment without our settings; with the places where this process finds its modules."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYHOLD_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(str(Path(place).absolute()) for place in sys.path)}
+
+
+@contextmanager
+def serving(database: Path) -> Iterator[str]:
+    """A server of this program in the sandbox; its address. It is stopped in the end, whatever happens."""
+    arguments = ("serve", "--sandbox", "--port", "0", "--no-access-log", "--db", _url(database))
+    process = subprocess.Popen((*PROGRAM, *arguments), stdout=subprocess.PIPE, env=_surroundings())
+    try:
+        yield _address(process)
+    finally:
+        _stop(process)
+    if process.returncode != 0:
+        raise DemoFailed(f"The server ended with exit code {process.returncode} when it was told to stop.")
+
+
+def _address(process: subprocess.Popen[bytes]) -> str:
+    """Where it listens, as soon as it says so. Raises DemoFailed if it does not in time."""
+    assert process.stdout is not None
+    deadline, said = monotonic() + START_SECONDS, b""
+    while b"\n" not in said:
+        left = max(0.0, deadline - monotonic())
+        if not select.select([process.stdout], [], [], left)[0]:
+            raise DemoFailed(f"The server did not listen within {START_SECONDS:.0f} seconds.")
+        more = os.read(process.stdout.fileno(), 4_096)
+        if not more:
+            raise DemoFailed("The server ended before it listened; what it said of that is above.")
+        said += more
+    return said.decode().split()[-1]
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that its server is stopped and its folder removed."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _people(database: Path) -> Mapping[str, Person]:
+    """Everybody of the cast by name, with a key of their own."""
+    with ThreadPoolExecutor(KEYS_AT_ONCE) as several:
+        people = several.map(lambda member: _with_key(database, *member), CAST)
+        return {name: person for (_, name), person in zip(CAST, people, strict=True)}
+
+
+def _with_key(database: Path, role: Role, name: str) -> Person:
+    arguments = ("keys", "create", "--role", role.value, "--name", name, "--json", "--db", _url(database))
+    done = subprocess.run(
+        (*PROGRAM, *arguments), stdout=subprocess.PIPE, env=_surroundings(), timeout=START_SECONDS, check=False
+    )
+    if done.returncode != 0:
+        raise DemoFailed(f"No key could be made for {name}; what was said of that is above.")
+    made = json.loads(done.stdout)
+    return Person(made["principalId"], made["key"])
+
+
+def _sender(address: str) -> Send:
+    """Asks the server at an address."""
+    where = urlsplit(address)
+    assert where.hostname is not None
+
+    def send(key: str, method: str, path: str, body: Any) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body)
+        try:
+            with closing(http.client.HTTPConnection(where.netloc, timeout=ANSWER_SECONDS)) as connection:
+                connection.request(method, path, content, headers)
+                response = connection.getresponse()
+                return response.status, json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise DemoFailed(f"{method} {path} was not answered: {error!r}") from error
+
+    return send

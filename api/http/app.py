@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.access_log import AccessLog
 from api.http.cursors import Cursors
@@ -75,8 +75,8 @@ class RouteTable:
                 node = node.setdefault("{}" if step.startswith("{") else step, {})
             node.setdefault("", {})[route.method] = route
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, UUID]]:
-        """The route and the ids in its path. Raises NotFound or MethodNotAllowed."""
+    def find(self, method: str, path: str) -> tuple[Route, list[str]]:
+        """The route, and what stands in the path for its ids. Raises NotFound or MethodNotAllowed."""
         steps = path.split("/")[1:]
         if steps and steps[0] == "api":
             del steps[0]
@@ -95,10 +95,17 @@ class RouteTable:
             raise NotFound("There is nothing at this path.")
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
-            allowed = ", ".join(sorted(methods))
+            allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
             raise MethodNotAllowed(f"This path takes {allowed}.", allow=allowed)
-        names = [step[1:-1] for step in route.steps if step.startswith("{")]
-        return route, {name: _uuid(value) for name, value in zip(names, values, strict=True)}
+        return route, values
+
+
+def _ids(route: Route, values: list[str]) -> dict[str, UUID]:
+    """The ids in a path, by name. Raises NotFound for one that is no UUID."""
+    if not values:
+        return {}
+    names = [step[1:-1] for step in route.steps if step.startswith("{")]
+    return {name: _uuid(value) for name, value in zip(names, values, strict=True)}
 
 
 def _uuid(text: str) -> UUID:
@@ -153,21 +160,24 @@ class Endpoint(BaseRoute):
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
         service = self._service
-        route, ids = self._table.find(scope["method"], scope["path"])
+        route, named = self._table.find(scope["method"], scope["path"])
         principal = self._principal(route, headers)
         answer.principal = principal
         if service.is_closing and route.roles:
             raise Unavailable("The service is shutting down; try again in some seconds.")
+        ids = _ids(route, named)
         self._check_subject(route, ids, principal)
         body = await _read_body(receive, headers) if route.body is not None else b""
         call = await self._call(_Asked(route, ids, principal, headers, _query_pairs(scope), body, answer.request_id))
+        position = None
         if not route.is_command and route.roles:
             await service.catch_up()
+            position = service.reads.position()  # before it is read: never more than what is shown
         outcome = await route.handle(call)
         if isinstance(outcome, Reply):
             await answer.reply(outcome)
         else:
-            await answer.show(outcome, service.reads.position() if route.roles else None)
+            await answer.show(outcome, position if outcome.position is None else outcome.position)
 
     # -- the checks, in order ----------------------------------------------------------------------------------
 
@@ -190,6 +200,10 @@ class Endpoint(BaseRoute):
         if route.subject is Subject.NOBODYS:
             return
         reads, named = self._service.reads, ids["id"]
+        if route.subject is Subject.KEY:
+            if reads.stream_of_key(named) is None:
+                raise NotFound("There is no such key.")
+            return
         if route.subject is Subject.TESTERS_ASSIGNMENT:
             place = reads.place_of_assignment(named)
             if place is None:
@@ -245,7 +259,8 @@ class Endpoint(BaseRoute):
         """
         parsed = asked.parsed
         for place in asked.route.secrets:
-            parsed = await self._without_secret(parsed, place, scope)
+            if parsed.get(place[0]) is not None:
+                parsed = await self._without_secret(parsed, place, scope)
         named = [str(value) for value in asked.ids.values()]
         said = _canonical([asked.route.name, named, sorted(asked.pairs), parsed])
         return blake2b(said, digest_size=16).digest()
@@ -327,6 +342,8 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
     if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         raise _too_large()
     message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ConnectionResetError
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
         parts, size = [body], len(body)
@@ -441,6 +458,13 @@ class _Answer:
 _PIECES_AT_ONCE = 64
 
 
+class _Application(Starlette):
+    """Starlette without its own handling of errors: the endpoint answers every one itself, as a problem."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.router
+
+
 def make_app(
     service: Service,
     routes: Sequence[Route],
@@ -449,4 +473,4 @@ def make_app(
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
     """The ASGI application."""
-    return Starlette(routes=[Endpoint(routes, service, access_log, rate_limit)], lifespan=lifespan)
+    return _Application(routes=[Endpoint(routes, service, access_log, rate_limit)], lifespan=lifespan)

@@ -19,11 +19,15 @@ from domain.errors import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a read answers: an object, or pieces of JSON that are sent as they come."""
+    """What a read answers: an object, or pieces of JSON that are sent as they come.
+
+    ``position`` is told where the read went on long after the request came in.
+    """
 
     body: Any = None
     pieces: Iterator[bytes] | None = None
     etag: int | None = None
+    position: int | None = None
     status: int = 200
     content_type: str = "application/json"
 
@@ -66,6 +70,12 @@ class Subject(Enum):
     OWNERS_JOB = "the owner's job"
     ANY_JOB = "any job"
     TESTERS_ASSIGNMENT = "the tester's assignment"
+    KEY = "a key"
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is about a job, whose version If-Match and ETag name."""
+        return self in (Subject.OWNERS_JOB, Subject.ANY_JOB, Subject.TESTERS_ASSIGNMENT)
 
 
 class NoQuery(Request):
@@ -78,7 +88,8 @@ class Route:
 
     ``roles`` empty: anybody, without a key. ``ids`` in the path are UUIDs in braces. ``secrets`` are places in the
     body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
-    the operation itself can raise; those that every such route can are added.
+    the operation itself can raise; those that every such route can are added. ``has_location`` and ``has_etag`` tell
+    which headers its success carries; with ``finds`` a 200 says that what it should make was there already.
     """
 
     method: str
@@ -96,6 +107,9 @@ class Route:
     secrets: tuple[tuple[str, ...], ...] = ()
     refusals: tuple[type[Refusal], ...] = ()
     example: Mapping[str, Any] | None = None
+    has_location: bool = False
+    has_etag: bool = False
+    finds: bool = False
     steps: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,6 +131,9 @@ def command(
     secrets: tuple[tuple[str, ...], ...] = (),
     refusals: tuple[type[Refusal], ...] = (),
     example: Mapping[str, Any] | None = None,
+    has_location: bool = False,
+    has_etag: bool = False,
+    finds: bool = False,
 ) -> Route:
     """A route that changes something: it takes an idempotency key, If-Match and dryRun."""
     return Route(
@@ -135,6 +152,9 @@ def command(
         secrets=secrets,
         refusals=refusals,
         example=example,
+        has_location=has_location,
+        has_etag=has_etag or subject.is_job,
+        finds=finds,
     )
 
 
@@ -149,6 +169,7 @@ def read(
     subject: Subject = Subject.NOBODYS,
     query: type[Request] = NoQuery,
     refusals: tuple[type[Refusal], ...] = (),
+    has_etag: bool = False,
 ) -> Route:
     """A route that only shows."""
     return Route(
@@ -162,4 +183,5 @@ def read(
         query=query,
         answer=answer,
         refusals=refusals,
+        has_etag=has_etag,
     )

@@ -406,8 +406,12 @@ class Committer:
         work = self._work(context, flush, states, now=flush.now)
         answer = waiting.use_case(work)
         if context.dry_run:
-            return _rehearsal(work, answer, flush.head.position + len(flush.events))
+            return _rehearsal(work, answer, flush.head.position + len(flush.events), self._etag_of(context.job_id))
         return self._accept(work, answer, flush)
+
+    def _etag_of(self, job_id: UUID | None) -> str | None:
+        """The version of a job as it stands."""
+        return None if job_id is None else f'"{self.get(JOB, job_id)[1]}"'
 
     def _work(self, context: Context, flush: _Flush, states: Any, *, now: Instant) -> Work:
         return Work(
@@ -460,6 +464,10 @@ class Committer:
             self._cache.put(stream, found)
         return found
 
+    def begin(self, stream: UUID) -> None:
+        """Take a stream as empty. Were it not, the log's index of streams and versions would refuse the batch."""
+        self._cache.put(stream, (None, 0))
+
     def put(self, stream: UUID, state: Any, version: int) -> None:
         self._cache.put(stream, (state, version))
 
@@ -494,7 +502,7 @@ def _event_line(recorded: Recorded[Any]) -> dict[str, Any]:
     }
 
 
-def _rehearsal(work: Work, answer: Answer, position: int) -> Reply | Refusal:
+def _rehearsal(work: Work, answer: Answer, position: int, etag: str | None) -> Reply | Refusal:
     """What a dry run answers: the events, postings and answer that the command would have."""
     if answer.refusal is not None:
         return answer.refusal
@@ -511,4 +519,4 @@ def _rehearsal(work: Work, answer: Answer, position: int) -> Reply | Refusal:
     ]
     events = [{"type": NAMES[type(recorded.event)], **event_view(recorded.event)} for recorded in work.events]
     body = {"dryRun": True, "events": events, "postings": postings, "answer": answer.body}
-    return Reply(200, _encode(body), None, None, position)
+    return Reply(200, _encode(body), None, etag, position)

@@ -18,6 +18,7 @@ def create_job(job_id: UUID, owner_id: UUID, terms: Terms) -> UseCase:
     """Post a job and hold its credits."""
 
     def run(work: Work) -> Answer:
+        work.states.begin(job_id)
         work.command_job(job_id, c.CreateJob(owner_id=owner_id, terms=terms))
         job = work.job(job_id)
         body = {

@@ -132,15 +132,15 @@ class Service:
     async def _schedule(self) -> None:
         """Wake the committer when a deadline passes: only an idle platform needs it."""
         while True:
+            try:
+                await self.catch_up()
+            except Refusal:
+                await asyncio.sleep(LONGEST_NAP_SECONDS)
             due = self.committer.next_due
             nap = LONGEST_NAP_SECONDS
             if due is not None and not self.committer.is_sandbox:
                 nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
             await asyncio.sleep(nap)
-            try:
-                await self.catch_up()
-            except Refusal:
-                await asyncio.sleep(LONGEST_NAP_SECONDS)
 
     async def _ask_about_purchases(self) -> None:
         while self.purchases.has_gateway:

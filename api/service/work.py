@@ -53,6 +53,9 @@ class Context:
 class States(Protocol):
     """Where a command finds the state of a stream and leaves the next one."""
 
+    def begin(self, stream: UUID) -> None:
+        """Take a stream as empty: its id was made just now."""
+
     def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
         """The state and version of a stream."""
 
@@ -82,6 +85,9 @@ class Detached:
             state, version = self._states.get(decider, stream)
             self._copies[stream] = (state.detached() if isinstance(state, Job) else state, version)
         return self._copies[stream]
+
+    def begin(self, stream: UUID) -> None:
+        self._copies[stream] = (None, 0)
 
     def put(self, stream: UUID, state: Any, version: int) -> None:
         self._copies[stream] = (state, version)

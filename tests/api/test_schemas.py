@@ -106,7 +106,7 @@ def told(refusal: InvalidRequest) -> dict[str, str]:
 
 
 def test_the_contracts_job_becomes_terms() -> None:
-    terms = read(jobs.CreateJobBody, JOB).to_terms(IDS, None)
+    terms = read(jobs.CreateJobBody, JOB).to_terms(IDS)
     assert (terms.title, terms.target_testers, terms.posting_window_minutes) == ("Rate my landing page", 5, 60)
     assert terms.payment_rules == (PaymentRule(type=PayKind.FIXED, amount_cents=300),)
     assert terms.variants[0].id == IDS[0]
@@ -116,12 +116,12 @@ def test_the_contracts_job_becomes_terms() -> None:
 
 
 def test_every_field_of_a_job_reaches_its_terms() -> None:
-    terms = read(jobs.CreateJobBody, FULL_JOB).to_terms(IDS, "hash")
+    terms = read(jobs.CreateJobBody, FULL_JOB).to_terms(IDS)
     variant, question = terms.variants[0], terms.variants[0].feedback_questions[0]
     assert terms.payment_rules == (PaymentRule(type=PayKind.PER_MINUTE, rate_cents=10, cap_minutes=20),)
     assert terms.project_id == UUID(AN_ID)
     assert terms.starts_at == parse_instant("2025-01-15T09:00:00.250Z")
-    assert (terms.hard_limit_minutes, terms.paid_limit_minutes, terms.proof_hash) == (45, 20, "hash")
+    assert (terms.hard_limit_minutes, terms.paid_limit_minutes, terms.proof_hash) == (45, 20, None)
     assert (terms.description, terms.description_mime_type, terms.project_testers_only) == ("", "text/markdown", True)
     assert (terms.legal_agreements[0].type, terms.legal_agreements[0].version) == ("nda", "2")
     assert (variant.target_testers_max, variant.description_mime_type) == (7, "text/markdown")
@@ -148,7 +148,7 @@ def test_null_is_as_not_given() -> None:
     variant["feedbackQuestions"] = [{**QUESTION, **dict.fromkeys(optional_fields(jobs.QuestionBody))}]
     without = {**JOB, "variants": [{name: value for name, value in VARIANT.items() if name != "url"}]}
     given = read(jobs.CreateJobBody, {**JOB, **nulls, "variants": [variant]})
-    assert given.to_terms(IDS, None) == read(jobs.CreateJobBody, without).to_terms(IDS, None)
+    assert given.to_terms(IDS) == read(jobs.CreateJobBody, without).to_terms(IDS)
 
 
 def test_the_contracts_dispute_becomes_a_command() -> None:
@@ -763,7 +763,7 @@ def test_the_contracts_answers_fit_their_models(model: type[Answer], text: str) 
 
 
 def test_the_terms_that_are_shown_fit_the_detail() -> None:
-    terms = read(jobs.CreateJobBody, FULL_JOB).to_terms(IDS, "hash")
+    terms = read(jobs.CreateJobBody, FULL_JOB).to_terms(IDS)
     view = json.loads(json.dumps(terms_view(terms)))
     progress = {"assignmentCount": 0, "completedCount": 0, "completedAssignments": []}
     now = instant_text(0)
@@ -804,7 +804,7 @@ def test_every_refusal_has_a_published_code() -> None:
     assert {refusal.code for refusal in subclasses(Refusal)} <= set(published)
 
 
-OPTIONAL_ANSWERS = {("Problem", "errors"), ("JobDetail", "timed_out")}
+OPTIONAL_ANSWERS = {("JobDetail", "timed_out")}
 
 
 def test_every_field_of_an_answer_is_always_there() -> None:

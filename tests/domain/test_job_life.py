@@ -256,6 +256,7 @@ def test_cancelling_ends_pending_and_started_assignments_unpaid() -> None:
     job = over.state
     assert (job.status, job.settlement_status, job.hold_cents, job.escrow_cents) == ("cancelled", None, 0, 0)
     assert [assignment.status for assignment in job.assignments.values()] == ["cancelled", "cancelled"]
+    assert job.ended_by_deadline == 0
 
 
 def test_cancelling_settles_what_was_completed() -> None:

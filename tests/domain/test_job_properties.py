@@ -252,7 +252,7 @@ class Jobs(RuleBasedStateMachine):
 
 
 TestJobs = Jobs.TestCase
-TestJobs.settings = settings(max_examples=120, stateful_step_count=25)
+TestJobs.settings = settings(max_examples=100, stateful_step_count=25)
 
 
 @given(some_posted_terms(), st.integers(1, 10_000))

@@ -3,7 +3,7 @@
 from api.http.route import Route
 from api.http.routes import jobs, money, operators, owner_jobs, platform, testers
 
-ROUTES: tuple[Route, ...] = (
+_EVERYWHERE: tuple[Route, ...] = (
     *jobs.ROUTES,
     *owner_jobs.ROUTES,
     *money.ROUTES,
@@ -12,5 +12,7 @@ ROUTES: tuple[Route, ...] = (
     *platform.ROUTES,
 )
 
-WITHOUT_SANDBOX: tuple[Route, ...] = tuple(route for route in ROUTES if not route.path.startswith("/sandbox/"))
+ROUTES = platform.with_document(_EVERYWHERE)
+
+WITHOUT_SANDBOX = platform.with_document(tuple(r for r in _EVERYWHERE if not r.path.startswith("/sandbox/")))
 """What there is where time and money are real."""

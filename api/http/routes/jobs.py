@@ -1,5 +1,6 @@
 """Owners' jobs: post, list, look, wait."""
 
+from dataclasses import replace
 from typing import Any
 
 from api.http.route import Call, Route, Shown, Subject, command, read
@@ -38,13 +39,13 @@ CONTRACT_EXAMPLE: dict[str, Any] = {
 
 async def _create(call: Call) -> Reply:
     body: CreateJobBody = call.body
-    proof = body.proof_of_completion
-    variant_ids = [new_id() for _ in body.variants]
-    problems = terms_problems(body.to_terms(variant_ids, None))
+    terms = body.to_terms([new_id() for _ in body.variants])
+    problems = terms_problems(terms)
     if problems:
         raise InvalidRequest(problems)
-    proof_hash = None if proof is None else await call.service.proofs.hash(proof.password)
-    return await call.command(create_job(new_id(), call.principal.id, body.to_terms(variant_ids, proof_hash)))
+    if body.proof_of_completion is not None:
+        terms = replace(terms, proof_hash=await call.service.proofs.hash(body.proof_of_completion.password))
+    return await call.command(create_job(new_id(), call.principal.id, terms))
 
 
 async def _list(call: Call) -> Shown:
@@ -76,8 +77,9 @@ async def _wait(call: Call) -> Shown:
 
 
 def _waited(call: Call, *, timed_out: bool) -> Shown:
+    position = call.service.reads.position()
     version, pieces = call.service.reads.job_detail(call.ids["id"], timed_out=timed_out)
-    return Shown(pieces=pieces, etag=version)
+    return Shown(pieces=pieces, etag=version, position=position)
 
 
 async def _assignments(call: Call) -> Shown:
@@ -99,6 +101,8 @@ ROUTES: tuple[Route, ...] = (
         secrets=(("proofOfCompletion", "password"),),
         refusals=(NotEnoughCredits,),
         example=CONTRACT_EXAMPLE,
+        has_location=True,
+        has_etag=True,
     ),
     read("/jobs", "listJobs", "Your jobs, the newest first", _list, roles=OWNER, query=ListJobsQuery, answer=JobPage),
     read(
@@ -109,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
         roles=OWNER,
         subject=Subject.OWNERS_JOB,
         answer=JobDetail,
+        has_etag=True,
     ),
     read(
         "/jobs/{id}/wait",
@@ -119,6 +124,7 @@ ROUTES: tuple[Route, ...] = (
         subject=Subject.OWNERS_JOB,
         query=WaitQuery,
         answer=JobDetail,
+        has_etag=True,
     ),
     read(
         "/jobs/{id}/assignments",

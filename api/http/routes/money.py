@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from api.http.route import Call, Route, Shown, Subject, command, read
-from api.http.schemas.money import AddCreditsBody, Billing, LedgerPage, LedgerQuery
+from api.http.schemas.money import AddCreditsBody, Billing, JobLedgerQuery, LedgerPage, LedgerQuery
 from api.service.committer import Reply
 from api.service.credits import billing_body
 from api.service.reads import LedgerFilter
@@ -32,7 +32,7 @@ async def _job_ledger(call: Call) -> Shown:
 
 
 def _entries(call: Call, job_id: UUID | None) -> Shown:
-    query: LedgerQuery = call.query
+    query: JobLedgerQuery = call.query
     wanted = LedgerFilter(call.principal.id, job_id, query.type, query.from_, query.to)
     of = f"ledger {wanted}"
     return call.page(of, call.service.reads.ledger(wanted, call.page_after(of), query.limit))
@@ -51,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
         status=201,
         refusals=(PaymentFailed, GatewayNotConfigured),
         example={"amountCents": 100_000},
+        has_location=True,
     ),
     read(
         "/owner/ledger",
@@ -68,7 +69,7 @@ ROUTES: tuple[Route, ...] = (
         _job_ledger,
         roles=OWNER,
         subject=Subject.OWNERS_JOB,
-        query=LedgerQuery,
+        query=JobLedgerQuery,
         answer=LedgerPage,
     ),
 )

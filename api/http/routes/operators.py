@@ -20,7 +20,7 @@ from api.service.committer import Reply
 from api.service.jobs import command_job, resolve_body
 from domain import errors as e
 from domain.access.events import Role
-from domain.errors import NotFound, invalid
+from domain.errors import invalid
 
 OPERATOR = (Role.OPERATOR,)
 
@@ -53,8 +53,7 @@ async def _keys(call: Call) -> Shown:
 
 async def _revoke_key(call: Call) -> Reply:
     stream = call.service.reads.stream_of_key(call.ids["id"])
-    if stream is None:
-        raise NotFound("There is no such key.")
+    assert stream is not None, "a key is never lost"
     return await call.command(access.revoke_key(stream, call.ids["id"]))
 
 
@@ -100,6 +99,7 @@ ROUTES: tuple[Route, ...] = (
         answer=PrincipalAnswer,
         status=201,
         example={"role": "tester", "name": "Ada"},
+        finds=True,
     ),
     command(
         "/operator/keys",
@@ -129,6 +129,7 @@ ROUTES: tuple[Route, ...] = (
         _revoke_key,
         method="DELETE",
         roles=OPERATOR,
+        subject=Subject.KEY,
         answer=KeyRevoked,
     ),
     command(

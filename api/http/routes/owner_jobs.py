@@ -125,5 +125,6 @@ ROUTES: tuple[Route, ...] = (
         roles=OWNER,
         subject=Subject.OWNERS_JOB,
         answer=SettlementView,
+        has_etag=True,
     ),
 )

@@ -1,7 +1,12 @@
 """What machines ask of the platform: is it alive, is it ready, what does it offer."""
 
+from functools import cache
+
+import msgspec
+
+from api.http.openapi import document
 from api.http.route import Call, Route, Shown, read
-from api.http.schemas.common import Health
+from api.http.schemas.common import Document, Health
 from api.service.refusals import Unavailable
 
 
@@ -27,3 +32,17 @@ ROUTES: tuple[Route, ...] = (
         refusals=(Unavailable,),
     ),
 )
+
+
+def with_document(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """These routes and one more, which shows the OpenAPI document of all of them."""
+
+    @cache
+    def written() -> bytes:
+        return msgspec.json.encode(document(whole))
+
+    async def show(_: Call) -> Shown:
+        return Shown(written())
+
+    whole = (*routes, read("/openapi.json", "getDocument", "This document", show, answer=Document))
+    return whole

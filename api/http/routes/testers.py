@@ -101,6 +101,7 @@ ROUTES: tuple[Route, ...] = (
             e.NoSlotsLeft,
         ),
         example={"acceptLegalAgreements": True},
+        has_location=True,
     ),
     command(
         "/tester/assignments/{id}/start",
@@ -165,5 +166,6 @@ ROUTES: tuple[Route, ...] = (
         status=201,
         refusals=(e.NotEnoughPayable,),
         example={"amountCents": 300},
+        has_location=True,
     ),
 )

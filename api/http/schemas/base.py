@@ -73,6 +73,8 @@ def _every_problem(found: Sequence[FieldProblem]) -> InvalidRequest:
 
 def validate_query(model: type[M], pairs: Sequence[tuple[str, str]]) -> M:
     """The parameters of a query string as their request; an InvalidRequest that names every wrong one."""
+    if not pairs:
+        return _without_parameters(model)  # type: ignore[return-value]
     kinds = _kinds(model)
     found = list(_query_problems(kinds, pairs))
     values = {name: _plain(kinds[name], text) for name, text in pairs if name in kinds}
@@ -97,6 +99,11 @@ def _query_problems(known: Container[str], pairs: Sequence[tuple[str, str]]) -> 
     for name, text in pairs:
         if "\0" in text:
             yield FieldProblem(f"?{name[:MAX_NAME]}", "must not contain the character U+0000")
+
+
+@cache
+def _without_parameters(model: type[Request]) -> Request:
+    return model()
 
 
 @cache

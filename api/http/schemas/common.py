@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 from pydantic import ConfigDict, Field
 
 from api.http.schemas.base import Answer, Request
+from api.http.schemas.fields import InstantOut
 from domain.ledger.accounts import Side
 from domain.ledger.journal import EntryType
 
@@ -57,7 +58,7 @@ class EmptyBody(Request):
 
 
 class CommandQuery(Request):
-    """What every command may be asked with."""
+    """With ``dryRun`` nothing is written: the answer tells what would be, or the refusal that there would be."""
 
     dry_run: bool = False
 
@@ -106,7 +107,7 @@ class WrongField(Answer):
 
 
 class Problem(Answer):
-    """A refusal (RFC 9457). ``error`` is its one sentence; ``errors`` come with 400, other facts with some codes."""
+    """A refusal (RFC 9457). ``error`` is its one sentence; with some codes come facts, in fields of their own."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -117,8 +118,44 @@ class Problem(Answer):
     code: ProblemCode
     request_id: str
     error: str
-    errors: list[WrongField] | None = None
+
+
+class WrongRequest(Problem):
+    """A request of which every wrong field is named."""
+
+    errors: Annotated[list[WrongField], Field(min_length=1)]
+
+
+class Shortage(Problem):
+    """Money that does not suffice."""
+
+    needed_cents: int
+    available_cents: int
+
+
+class MissedEvent(Answer):
+    version: int
+    type: str
+    occurred_at: InstantOut
+
+
+class VersionProblem(Problem):
+    """A job that has moved on: its version, and the events since the version that was named, at most 100."""
+
+    current_version: int
+    events: Annotated[list[MissedEvent], Field(max_length=100)]
 
 
 class Health(Answer):
     status: str
+
+
+class Document(Answer):
+    """An OpenAPI 3.1 document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+    components: dict[str, Any]

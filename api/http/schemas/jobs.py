@@ -230,8 +230,8 @@ class CreateJobBody(Request):
     legal_agreements: Annotated[list[LegalAgreementBody], Field(max_length=20)] | None = None
     proof_of_completion: ProofBody | None = None
 
-    def to_terms(self, variant_ids: Sequence[UUID], proof_hash: str | None, pricing: Pricing = PRICING) -> Terms:
-        """The terms of the job, with an id for each variant and the hash of the proof's password."""
+    def to_terms(self, variant_ids: Sequence[UUID], pricing: Pricing = PRICING) -> Terms:
+        """The terms of the job, with an id for each variant; the caller adds the hash of a proof's password."""
         named = zip(self.variants, variant_ids, strict=True)
         return Terms(
             title=self.title,
@@ -249,7 +249,6 @@ class CreateJobBody(Request):
             hard_limit_minutes=self.task_hard_time_limit_minutes or 30,
             paid_limit_minutes=self.task_paid_time_limit_minutes,
             legal_agreements=tuple([each.to_agreement() for each in self.legal_agreements or ()]),
-            proof_hash=proof_hash,
         )
 
 
@@ -261,9 +260,10 @@ class ResizeBody(Request):
 
 
 class ListJobsQuery(PageQuery):
+    """``settlementStatus=none`` asks for the jobs that have no settlement."""
+
     status: JobStatusName | None = None
     settlement_status: Literal["none", SettlementStatusName] | None = None
-    """``none`` asks for the jobs that have no settlement."""
 
 
 class WaitQuery(Request):

@@ -19,12 +19,17 @@ class WithdrawalBody(Request):
     amount_cents: MovedCents
 
 
-class LedgerQuery(PageQuery):
+class JobLedgerQuery(PageQuery):
     """Entries that occurred at or after ``from`` and before ``to``."""
 
     from_: Annotated[InstantIn | None, Field(alias="from")] = None
     to: InstantIn | None = None
     type: Annotated[EntryType, Field(strict=False)] | None = None
+
+
+class LedgerQuery(JobLedgerQuery):
+    """Entries that occurred at or after ``from`` and before ``to``."""
+
     job_id: Id | None = None
 
 

@@ -1,0 +1,185 @@
+"""In which order a request is checked: of several faults, the earliest one is told. README, "HTTP"."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.api.server import Client, Json, Platform, Response, Unchanged, a_job, a_key, done, refused, wrong_fields
+
+LADDER = (
+    ("no key", 401, "not_authenticated"),
+    ("wrong role", 403, "forbidden"),
+    ("no such job", 404, "not_found"),
+    ("another's job", 403, "forbidden"),
+    ("too large", 413, "too_large"),
+    ("not json", 415, "not_json"),
+    ("wrong field", 400, "invalid_request"),
+    ("key used before", 422, "idempotency_mismatch"),
+    ("another version", 412, "version_mismatch"),
+    ("wrong state", 409, "invalid_state"),
+    ("not enough credits", 402, "not_enough_credits"),
+)
+"""Each fault with its answer, in the order of the checks."""
+
+FAULTS = [fault for fault, _, _ in LADDER]
+
+
+@dataclass
+class Scene:
+    """Two owners, the first with an open and a closed job and an idempotency key that was used."""
+
+    platform: Platform
+    owner: Client
+    other: Client
+    tester: Client
+    open_job: str
+    closed_job: str
+    used_key: Json
+
+    def ask(self, faults: set[str]) -> Response:
+        """A resize with these faults."""
+        who = self.tester if "wrong role" in faults else self.other if "another's job" in faults else self.owner
+        headers = {} if "no key" in faults else {"authorization": f"Bearer {who.key}"}
+        if "key used before" in faults:
+            headers |= self.used_key
+        if "another version" in faults:
+            headers |= {"if-match": '"99"'}
+        job_id = self.closed_job if "wrong state" in faults else self.open_job
+        job_id = str(uuid4()) if "no such job" in faults else job_id
+        headers["content-type"] = "text/plain" if "not json" in faults else "application/json"
+        return self.platform.http.post(f"/owner/jobs/{job_id}/resize", content=self.body(faults), headers=headers)
+
+    @staticmethod
+    def body(faults: set[str]) -> bytes:
+        target = 0 if "wrong field" in faults else 10_000 if "not enough credits" in faults else 6
+        return b'{"targetTesters":%d}' % target + (b" " * 1_100_000 if "too large" in faults else b"")
+
+
+@pytest.fixture(scope="module")
+def scene(platform: Platform) -> Scene:
+    owner, other, tester = platform.owner(), platform.owner(), platform.tester()
+    closed, used = owner.post_job(), a_key()
+    done(owner.post(f"/owner/jobs/{closed}/stop"))
+    done(owner.post("/jobs", a_job(), headers=used), 201)
+    return Scene(platform, owner, other, tester, owner.post_job(), closed, used)
+
+
+@pytest.mark.parametrize("number", range(len(LADDER)), ids=FAULTS)
+def test_of_several_faults_the_earliest_is_told(scene: Scene, number: int) -> None:
+    _, status, code = LADDER[number]
+    with Unchanged(scene.owner):
+        refused(scene.ask(set(FAULTS[number:])), status, code)
+
+
+@pytest.mark.parametrize("number", range(len(LADDER)), ids=FAULTS)
+def test_each_fault_alone_is_told(scene: Scene, number: int) -> None:
+    fault, status, code = LADDER[number]
+    with Unchanged(scene.owner):
+        refused(scene.ask({fault}), status, code)
+
+
+def test_without_a_fault_it_is_done(scene: Scene) -> None:
+    assert done(scene.ask(set()))["newTargetTesters"] == 6
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/jobs/not-a-uuid"),
+        ("POST", "/owner/jobs/not-a-uuid/pause"),
+        ("GET", "/jobs/01890a5dac96774bbcceb302099a8057"),
+        ("GET", "/jobs/{01890a5d-ac96-774b-bcce-b302099a8057}"),
+        ("POST", "/owner/jobs/01890a5d-ac96-774b-bcce-b302099a805%E2%91%A0/pause"),
+    ],
+)
+def test_a_malformed_id_is_nobodys_but_only_to_those_who_may_ask(scene: Scene, method: str, path: str) -> None:
+    refused(scene.platform.http.request(method, path), 401, "not_authenticated")
+    refused(scene.tester.ask(method, path), 403, "forbidden")
+    refused(scene.owner.ask(method, path), 404, "not_found")
+
+
+def test_an_unknown_key_is_not_there_whatever_else_is_wrong(operator: Client) -> None:
+    refused(operator.ask("DELETE", f"/operator/keys/{uuid4()}", {"a": 1}, nonsense="1"), 404, "not_found")
+
+
+def test_every_wrong_field_is_named_wherever_it_stands(owner: Client) -> None:
+    body = {
+        **a_job(),
+        "title": " ",
+        "targetTesters": "5",
+        "unknown": 1,
+        "paymentRules": [{"type": "fixed", "amountCents": 0}, {"type": "barter"}],
+        "variants": [{**a_job()["variants"][0], "url": "ftp://example.com", "description": None}],
+    }
+    headers = {"idempotency-key": "two words", "if-match": "W/7"}
+    with Unchanged(owner):
+        response = owner.ask("POST", "/jobs", body, headers=headers, dryRun="maybe", other="1")
+        assert wrong_fields(response) == [
+            "/paymentRules/0/amountCents",
+            "/paymentRules/1/type",
+            "/targetTesters",
+            "/title",
+            "/unknown",
+            "/variants/0/description",
+            "/variants/0/url",
+            "?dryRun",
+            "?other",
+            "Idempotency-Key",
+            "If-Match",
+        ]
+
+
+def test_wrong_fields_have_sentences_that_say_what_to_do(owner: Client) -> None:
+    response = owner.post("/jobs", {**a_job(), "jobPostingTimeLimitMinutes": 4})
+    problem = refused(response, 400, "invalid_request")
+    assert problem["errors"] == [
+        {"pointer": "/jobPostingTimeLimitMinutes", "detail": "must be an integer from 5 to 10080"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=1&limit=2", "?limit"),
+        ("Limit=1", "?Limit"),
+        ("limit=%ff", "?"),
+        ("limit=1%00", "?limit"),
+        ("&".join(f"x{n}=1" for n in range(51)), "?"),
+        ("x=" + "1" * 8_200, "?"),
+    ],
+    ids=["twice", "case", "not UTF-8", "U+0000", "51 parameters", "8 KiB"],
+)
+def test_a_query_that_could_mean_two_things_is_refused(owner: Client, query: str, pointer: str) -> None:
+    assert wrong_fields(owner.get(f"/jobs?{query}")) == [pointer]
+
+
+@pytest.mark.parametrize("path", ["/healthz?a=1", "/openapi.json?a=1"])
+def test_unknown_parameters_are_refused_everywhere(owner: Client, path: str) -> None:
+    assert wrong_fields(owner.get(path)) == ["?a"]
+
+
+def test_the_ledger_of_a_job_takes_no_other_job(owner: Client) -> None:
+    job_id = owner.post_job()
+    assert wrong_fields(owner.get(f"/jobs/{job_id}/ledger", jobId=owner.post_job())) == ["?jobId"]
+
+
+def test_a_command_without_fields_takes_no_body_or_an_empty_object(owner: Client) -> None:
+    path = f"/owner/jobs/{owner.post_job()}/pause"
+    bodies: list[Any] = [None, {}, b"", b" {} "]
+    for body in bodies:
+        assert done(owner.post(path, body))["status"] == "paused"
+    assert wrong_fields(owner.post(path, {"reason": "x"})) == ["/reason"]
+    for body in (b"[]", b"null", b'"{}"', b" "):
+        assert wrong_fields(owner.post(path, body)) == [""]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "", "application/jsonp", "application/x-www-form-urlencoded"])
+def test_another_type_of_body_is_refused(owner: Client, content_type: str) -> None:
+    headers = {"content-type": content_type}
+    refused(owner.post("/jobs", a_job(), headers=headers), 415, "not_json")
+
+
+def test_json_may_name_its_character_set(owner: Client) -> None:
+    done(owner.post("/jobs", a_job(), headers={"content-type": "Application/JSON; charset=utf-8"}), 201)

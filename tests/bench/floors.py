@@ -1,0 +1,77 @@
+"""What the machine itself can do: no figure of ours means anything without these of the same run."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.bench import servers
+from tests.bench.commands import stored_states
+from tests.bench.load import Load, Target
+from tests.bench.rounds import Say, figures, interleaved
+from tests.bench.settings import Settings
+
+BATCH = 64
+SYNCS = 300
+PAGE = 4096
+
+
+def run(settings: Settings, say: Say) -> dict[str, Any]:
+    """A bare hello, raw inserts of a command's bytes, and the disk's own fdatasync."""
+    states = stored_states(settings.folder)
+    with TemporaryDirectory(dir=settings.folder) as name:
+        folder = Path(name)
+        load = Load(folder, [Target("/hello", "nobody")])
+        with servers.bare(folder, {}) as bare:
+            contestants = {
+                "hello": lambda: load.run(bare, settings.waiting, settings.seconds).per_second,
+                "sqlite_commit_each": lambda: _insert_rate(folder, states, 1, settings.seconds / 2),
+                f"sqlite_{BATCH}_per_commit": lambda: _insert_rate(folder, states, BATCH, settings.seconds / 2),
+            }
+            samples = interleaved(contestants, settings.rounds, say)
+    units = {"hello": "requests/s"}
+    shown = {name: {"unit": units.get(name, "commands/s"), **figures(rates)} for name, rates in samples.items()}
+    return {**shown, "fdatasync": fdatasync(settings.folder)}
+
+
+def _insert_rate(folder: Path, states: Sequence[bytes], batch: int, seconds: float) -> float:
+    """Commands per second: the bytes of each are rows of one append-only table, some commands to a commit."""
+    path = folder / f"floor-{time.monotonic_ns()}.sqlite"
+    rows = [(state,) for _ in range(batch) for state in states]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE events (position INTEGER PRIMARY KEY, state BLOB NOT NULL)")
+        began, commits = time.perf_counter(), 0
+        while (passed := time.perf_counter() - began) < seconds:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO events (state) VALUES (?)", rows)
+            connection.execute("COMMIT")
+            commits += 1
+    path.unlink()
+    return commits * batch / passed
+
+
+def fdatasync(folder: Path) -> dict[str, Any]:
+    """How long the disk takes to keep one more page, in microseconds."""
+    with TemporaryDirectory(dir=folder) as name:
+        descriptor = os.open(Path(name) / "pages", os.O_WRONLY | os.O_CREAT)
+        try:
+            times = [_sync_one(descriptor) for _ in range(SYNCS)]
+        finally:
+            os.close(descriptor)
+    tenths = quantiles(times, n=10)
+    shown = {"median": median(times), "p10": tenths[0], "p90": tenths[-1]}
+    return {"unit": "us", **{name: round(value, 1) for name, value in shown.items()}}
+
+
+def _sync_one(descriptor: int) -> float:
+    os.write(descriptor, bytes(PAGE))
+    began = time.perf_counter()
+    os.fdatasync(descriptor)
+    return (time.perf_counter() - began) * 1e6

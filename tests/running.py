@@ -1,0 +1,99 @@
+"""A real server, `tallyhold serve --sandbox`, in a process of its own, with a plain HTTP client."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import api
+
+ROOT = Path(api.__file__).parent.parent
+PATIENCE_SECONDS = 30
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Client:
+    """One keep-alive connection that shows one key."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+        self._key = key
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Raises OSError or HTTPException when the server goes away."""
+        sent = {"authorization": f"Bearer {self._key}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        payload = None
+        if body is not None:
+            payload, sent["content-type"] = json.dumps(body).encode(), "application/json"
+        self._connection.request(method, path, payload, sent)
+        response = self._connection.getresponse()
+        answer = response.read()
+        return Answer(response.status, json.loads(answer), {k.lower(): v for k, v in response.getheaders()})
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class RunningServer:
+    """Serves one file on a port that the system picks; what it logs lies beside the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.port = 0
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def process(self) -> "subprocess.Popen[str]":
+        assert self._process is not None
+        return self._process
+
+    def start(self) -> None:
+        """Return when it listens."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TALLYHOLD_", "COV_"))}
+        with self.path.with_name(self.path.name + ".log").open("a") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "api.main", "serve", "--sandbox", "--no-access-log"]
+                + ["--port", "0", "--db", f"sqlite:///{self.path}"],
+                cwd=self.path.parent,
+                env={**environment, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        assert said.startswith("listening on "), f"{said!r}; {self.logged()}"
+        self.port = int(said.rsplit(":", 1)[1])
+
+    def logged(self) -> str:
+        return self.path.with_name(self.path.name + ".log").read_text()
+
+    def client(self, key: str) -> Client:
+        return Client(self.port, key)
+
+    def stop(self) -> None:
+        """As an operator does."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As the machine does when it runs out of memory."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._process = None

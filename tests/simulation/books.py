@@ -1,0 +1,196 @@
+"""What must be so in any file of the platform at any time, whoever wrote it: read past the program's own reads."""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from api.store import tree
+from api.store.mapper import to_recorded
+from domain.job.deadlines import deadlines
+from domain.job.decider import JOB
+from domain.job.state import Assignment, AssignmentStatus, Job, Phase
+from domain.recorded import Recorded
+
+Row = dict[str, Any]
+
+HELD = ("escrow_hold", "escrow_hold_increase")
+RELEASED = ("escrow_release_unused", "escrow_release_cancelled", "dispute_refund")
+
+
+class Stored(NamedTuple):
+    """One event as it lies in the file."""
+
+    stream: UUID
+    version: int
+    position: int
+    name: str
+    state: bytes
+
+    def recorded(self) -> Recorded[Any]:
+        return to_recorded(*self)
+
+
+class File:
+    """A file's rows at one instant."""
+
+    def __init__(self, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")
+            self.head = _rows(connection, "head")[0]
+            self.journal = _rows(connection, "journal")
+            self.jobs = _rows(connection, "jobs")
+            self.assignments = _rows(connection, "assignments")
+            self.wallets = {row["tester_id"]: row for row in _rows(connection, "wallets")}
+            self.billing = {row["owner_id"]: row for row in _rows(connection, "billing")}
+            self.balances = {row["account"]: row["balance_cents"] for row in _rows(connection, "balances")}
+            self.kinds = {row["account"]: row["kind"] for row in _rows(connection, "balances")}
+            self.stored = [
+                Stored(UUID(row["originator_id"]), row["originator_version"], *_rest(row))
+                for row in _rows(connection, "stored_events ORDER BY position")
+            ]
+
+    # All that is always so
+
+    def check(self) -> None:
+        self.check_log()
+        self.check_books()
+        self.check_jobs()
+        self.check_people()
+
+    def check_log(self) -> None:
+        """Positions and versions without gaps, times that never go back, and a tree over exactly these bytes."""
+        assert [one.position for one in self.stored] == list(range(1, self.head["position"] + 1))
+        versions: Counter[UUID] = Counter()
+        for one in self.stored:
+            versions[one.stream] += 1
+            assert one.version == versions[one.stream]
+        times = [one.recorded().occurred_at for one in self.stored]
+        assert times == sorted(times)
+        assert not times or times[-1] <= self.head["last_time"]
+        leaves = [tree.leaf_bytes(one.stream, one.version, one.name, one.state) for one in self.stored]
+        assert tree.append(0, b"", leaves) == self.head["peaks"]
+
+    def check_books(self) -> None:
+        """Each entry moves something between two accounts; the balances are their sums; nothing is overdrawn or lost."""
+        sums: Counter[str] = Counter()
+        for entry in self.journal:
+            assert entry["amount_cents"] > 0
+            assert entry["debit_account"] != entry["credit_account"]
+            sums[entry["debit_account"]] += entry["amount_cents"]
+            sums[entry["credit_account"]] -= entry["amount_cents"]
+        assert sum(sums.values()) == 0
+        for account, balance in self.balances.items():
+            is_asset = self.kinds[account] == "gateway:clearing"
+            assert balance == (sums.pop(account) if is_asset else -sums.pop(account))
+            assert balance >= 0, f"{account} is overdrawn"
+        assert not sums
+        clearing = self.balances.get("gateway:clearing", 0)
+        assert 2 * clearing == sum(self.balances.values()), "debits and credits differ"
+
+    def check_jobs(self) -> None:
+        moved: dict[str, Counter[str]] = defaultdict(Counter)
+        for entry in self.journal:
+            if entry["job_id"]:
+                moved[entry["job_id"]][entry["type"]] += entry["amount_cents"]
+        assert set(moved) <= {row["job_id"] for row in self.jobs}
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for row in self.assignments:
+            rows[row["job_id"]].append(row)
+        for row in self.jobs:
+            self._check_money(row, moved[row["job_id"]])
+            self._check_job(row, rows[row["job_id"]])
+
+    def _check_money(self, row: Row, moved: Counter[str]) -> None:
+        """What was held was paid, taken as fee, released, or lies in escrow."""
+        held, released = sum(moved[name] for name in HELD), sum(moved[name] for name in RELEASED)
+        in_escrow = row["escrow_balance_cents"]
+        assert held == moved["settlement_payout"] + moved["settlement_fee"] + released + in_escrow
+        assert self.balances.get(f"owner:{row['owner_id']}:escrow:{row['job_id']}", 0) == in_escrow
+        if row["status"] in ("active", "paused", "closing") or row["settlement_status"] == "pending_approval":
+            assert row["escrow_hold_cents"] == in_escrow
+        if row["settlement_status"] in ("approved", "resolved"):
+            assert in_escrow == 0
+        assert 0 <= in_escrow <= row["escrow_hold_cents"]
+
+    def _check_job(self, row: Row, assignments: list[Row]) -> None:
+        """The rows say what the job's own history adds up to."""
+        stream = UUID(row["job_id"])
+        events = [one.recorded() for one in self.stored if one.stream == stream]
+        job = JOB.fold(one.event for one in events)
+        assert job is not None
+        assert row == row | {
+            "version": len(events),
+            "owner_id": str(job.owner_id),
+            "status": job.status,
+            "settlement_status": job.settlement_status,
+            "settlement_deadline": job.settlement_deadline,
+            "closed_reason": job.closed_reason,
+            "target_testers": job.target,
+            "open_slots": job.open_slots,
+            "escrow_hold_cents": job.hold_cents,
+            "escrow_balance_cents": job.escrow_cents,
+            "posting_ends_at": job.posting_ends_at,
+            "starts_at": job.terms.starts_at,
+            "created_at": events[0].occurred_at,
+        }
+        if row["maxima"]:
+            assert json.loads(row["maxima"]) == {str(variant): most for variant, most in job.maxima.items()}
+        assert [UUID(a["assignment_id"]) for a in assignments] == list(job.assignments)
+        for one, state in zip(assignments, job.assignments.values(), strict=True):
+            _check_assignment(one, state)
+        _check_deadlines(job, row, assignments)
+
+    def check_people(self) -> None:
+        """Billing and wallets are other views of the same accounts."""
+        for owner, row in self.billing.items():
+            escrow = [cents for name, cents in self.balances.items() if name.startswith(f"owner:{owner}:escrow:")]
+            assert row["balance_cents"] == self.balances[f"owner:{owner}:credits"]
+            assert row["held_cents"] == sum(escrow)
+        for tester, row in self.wallets.items():
+            payable = self.balances.get(f"tester:{tester}:payable", 0)
+            assert row["granted_cents"] - row["withdrawn_cents"] == payable
+            assert row["pending_cents"] >= 0
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
+    return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+
+
+def _rest(row: Row) -> tuple[int, str, bytes]:
+    return row["position"], row["topic"], row["state"]
+
+
+def _check_assignment(row: Row, state: Assignment) -> None:
+    completed = state.status is AssignmentStatus.COMPLETED
+    assert row == row | {
+        "tester_id": str(state.tester_id),
+        "tester_public_id": state.tester_public_id,
+        "variant_id": str(state.variant_id),
+        "status": state.status.value,
+        "reserved_until": state.reserved_until,
+        "started_at": state.started_at,
+        "hard_deadline": state.hard_deadline,
+        "completed_at": state.completed_at,
+        "duration_minutes": state.duration_minutes,
+        "earned_cents": state.payout_cents if completed else None,
+        "earned_fee_cents": state.fee_cents if completed else None,
+    }
+    if state.settled_as in (Phase.DISPUTED, Phase.RESOLVED):
+        assert row["settlement_status"] == state.settled_as.value
+    else:
+        assert row["settlement_status"] is None
+
+
+def _check_deadlines(job: Job, row: Row, assignments: Iterable[Row]) -> None:
+    """What the rows wait for is what the rules wait for."""
+    waiting = {(d.due_at, d.kind.value, str(d.assignment_id) if d.assignment_id else None) for d in deadlines(job)}
+    told = {(a["due_at"], a["due_kind"], a["assignment_id"]) for a in assignments if a["due_at"] is not None}
+    if row["due_at"] is not None:
+        told.add((row["due_at"], row["due_kind"], None))
+    assert told == waiting
