@@ -69,7 +69,7 @@ JOB_TERMS = Table(
 def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
     event, terms = recorded.event, recorded.event.terms
     job_id = text(recorded.stream)
-    open_variants = [text(v.id) for v in eligible_variants(terms)]
+    open_variants = eligible_variants(terms)
     yield Insert(
         JOBS,
         job_id,
@@ -101,7 +101,7 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
     terms_row: dict[str, Value] = {
         "position": recorded.position,
         "terms": to_json(terms_view(terms)),
-        "open_variants": None if len(open_variants) == len(terms.variants) else to_json(open_variants),
+        "open_variants": None if len(open_variants) == len(terms.variants) else to_json([v.id for v in open_variants]),
     }
     yield Insert(JOB_TERMS, recorded.position, terms_row)
 

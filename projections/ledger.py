@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.ledger.accounts import AccountKind
-from domain.ledger.journal import JournalEntry, Posting
+from domain.ledger.journal import JournalEntry
 from domain.ledger.rules import POSTING_RULES, journal_entries
 from domain.recorded import Recorded
 from projections.json import text
@@ -49,8 +49,6 @@ BILLING = Table(
     columns={"owner_id": "TEXT", "balance_cents": "INTEGER", "held_cents": "INTEGER"},
 )
 
-_BILLED = {AccountKind.OWNER_CREDITS: "balance_cents", AccountKind.ESCROW: "held_cents"}
-
 
 def entry_id(entry: int) -> str:
     """The id of an entry as users see it: the event's position and the entry's number in it."""
@@ -60,8 +58,14 @@ def entry_id(entry: int) -> str:
 def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
     for number, entry in enumerate(journal_entries(recorded)):
         yield _journal_row(recorded, number, entry)
-        for posting in entry.postings:
-            yield from _balance(posting, entry)
+        owner = text(entry.owner_id)
+        for (kind, name), side, cents in entry.postings:
+            amount = cents if side is kind.normal_side else -cents
+            yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
+            if kind is AccountKind.OWNER_CREDITS:
+                yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": amount, "held_cents": 0})
+            elif kind is AccountKind.ESCROW:
+                yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": 0, "held_cents": amount})
 
 
 def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> Insert:
@@ -85,17 +89,6 @@ def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> I
             "occurred_at": recorded.occurred_at,
         },
     )
-
-
-def _balance(posting: Posting, entry: JournalEntry) -> Iterator[Change]:
-    kind = posting.account.kind
-    amount = posting.amount_cents if posting.side is kind.normal_side else -posting.amount_cents
-    name = posting.account.name
-    yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
-    if kind in _BILLED:
-        owner = text(entry.owner_id)
-        zero = {"balance_cents": 0, "held_cents": 0}
-        yield Add(BILLING, owner, {"owner_id": owner}, zero | {_BILLED[kind]: amount})
 
 
 LEDGER = ReadModel(

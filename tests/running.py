@@ -60,10 +60,10 @@ class RunningServer:
     def start(self) -> None:
         """Return when it listens."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("TALLYHOLD_", "COV_"))}
+        command = ["serve", "--sandbox", "--no-access-log", "--port", "0", "--db"]
         with self.path.with_name(self.path.name + ".log").open("a") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "api.main", "serve", "--sandbox", "--no-access-log"]
-                + ["--port", "0", "--db", f"sqlite:///{self.path}"],
+                [sys.executable, "-m", "api.main", *command, f"sqlite:///{self.path}"],
                 cwd=self.path.parent,
                 env={**environment, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -28,6 +28,7 @@ from domain.recorded import Recorded
 __all__ = ["DemoFailed", "play", "serving"]
 
 PROGRAM = (sys.executable, "-P", "-m", "api.main")
+"""With -P, so that a folder named api where the demo is called is not taken for ours."""
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 """The server itself gives what it accepted eight seconds to finish."""
@@ -59,10 +60,9 @@ Reading = Callable[[Path], AbstractContextManager[tuple[Log, Reads]]]
 
 def play(path: Path | None, reading: Reading) -> None:
     """The whole demo; with a path the database is kept there. Raises DemoFailed."""
-    console = terminal()
     names: dict[str, str] = {}
-    teller = Teller(console, names)
-    with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="tallyhold-demo-") as folder:
+    teller = Teller(terminal(), names)
+    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="tallyhold-demo-") as folder:
         database = Path(folder, "demo.sqlite") if path is None else _new(path)
         teller.say(OPENING)
         _play_on_server(database, names, teller)
@@ -78,7 +78,9 @@ the sandbox where time and payments are make-believe, and plays a story against 
 answer is checked. Then the server stops, and all that lies in its database is shown.
 
 Olga posts jobs and pays. Ada, Ben, Cleo, Dan and Eve test. Omar operates the platform.
-Money is in cents, time in UTC. Names stand for ids: Ada-1 is Ada's assignment in job-1."""
+Money is in cents, time in UTC. Names stand for ids: Ada-1 is Ada's assignment in job-1.
+
+The server starts, and everybody gets a key ..."""
 
 
 def _farewell(path: Path | None) -> str:
@@ -160,7 +162,7 @@ def serving(database: Path) -> Iterator[str]:
     finally:
         _stop(process)
     if process.returncode != 0:
-        raise DemoFailed(f"The server ended with exit code {process.returncode} when it was told to stop.")
+        raise DemoFailed(f"The server ended with exit code {process.returncode} when it was asked to stop.")
 
 
 def _address(process: subprocess.Popen[bytes]) -> str:
@@ -181,26 +183,27 @@ def _address(process: subprocess.Popen[bytes]) -> str:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.communicate(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=STOP_SECONDS)
+    finally:
+        # Does nothing to a process that has ended.
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that its server is stopped and its folder removed."""
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does, so that its server is stopped and its folder removed."""
 
     def end(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _people(database: Path) -> Mapping[str, Person]:
@@ -212,11 +215,12 @@ def _people(database: Path) -> Mapping[str, Person]:
 
 def _with_key(database: Path, role: Role, name: str) -> Person:
     arguments = ("keys", "create", "--role", role.value, "--name", name, "--json", "--db", _url(database))
-    done = subprocess.run(
-        (*PROGRAM, *arguments), stdout=subprocess.PIPE, env=_surroundings(), timeout=START_SECONDS, check=False
-    )
-    if done.returncode != 0:
-        raise DemoFailed(f"No key could be made for {name}; what was said of that is above.")
+    command, environment = (*PROGRAM, *arguments), _surroundings()
+    try:
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=START_SECONDS, check=True)
+    except subprocess.SubprocessError as error:
+        said = getattr(error, "stderr", None) or b""
+        raise DemoFailed(f"No key could be made for {name}: {error} {said.decode()}".strip()) from error
     made = json.loads(done.stdout)
     return Person(made["principalId"], made["key"])
 

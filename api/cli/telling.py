@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
@@ -91,20 +91,25 @@ class Teller:
 
     def exchange(self, exchange: Exchange) -> None:
         """Who asked what, and what was answered: beside it where there is room, else below."""
-        asked, answered = self._asked(exchange), self._answered(exchange)
-        grid = Table.grid(Column(width=4), Column(ratio=6, overflow="fold"), padding=(0, 2, 0, 0), expand=True)
+        who, answered = Text(exchange.who, "cyan"), self._answered(exchange)
+        grid = Table.grid(Column(width=4), padding=(0, 2, 0, 0), expand=True)
         if self._is_roomy:
-            grid.add_column(ratio=7, overflow="fold")
-            grid.add_row(Text(exchange.who, "cyan"), asked, answered)
+            width = self._console.width * 42 // 100
+            grid.add_column(width=width, overflow="fold")
+            grid.add_column(ratio=1, overflow="fold")
+            grid.add_row(who, self._asked(exchange, width), answered)
         else:
-            grid.add_row(Text(exchange.who, "cyan"), Group(asked, Padding(answered, (0, 0, 0, 2))))
+            grid.add_column(ratio=1, overflow="fold")
+            asked = self._asked(exchange, self._console.width - 6)
+            grid.add_row(who, Group(asked, Padding(answered, (0, 0, 0, 2))))
         self._console.print(grid)
 
-    def _asked(self, exchange: Exchange) -> RenderableType:
+    def _asked(self, exchange: Exchange, width: int) -> Text:
+        """The request, and what there is to say of it on the same line if it fits there."""
         path = _UUID.sub(lambda found: "{" + self._called(found[0]) + "}", exchange.path)
         request = Text.assemble((exchange.method, "bold"), " ", path)
-        remark = Padding(Text(exchange.remark, "italic"), (0, 0, 0, 2))
-        return Group(request, remark) if exchange.remark else request
+        gap = "  " if len(request) + 2 + len(exchange.remark) <= width else "\n"
+        return request if not exchange.remark else Text.assemble(request, gap, (exchange.remark, "italic"))
 
     def _answered(self, exchange: Exchange) -> Text:
         values = (f"{path.rpartition('/')[2]} {self._value(value)}" for path, value in exchange.answered.items())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from random import getrandbits
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -35,14 +36,12 @@ from api.http.rate_limit import RateLimit
 from api.http.route import Call, Route, Shown, Subject
 from api.http.schemas.base import read_json, validate, validate_query
 from api.service.committer import Reply
-from api.service.ids import new_id
-from api.service.keys import is_well_formed, key_hash
 from api.service.reads import Principal
 from api.service.refusals import NotAuthenticated, Unavailable
 from api.service.service import Service
 from api.service.work import Context
 from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
-from domain.recorded import SYSTEM, Actor, ActorKind
+from domain.recorded import SYSTEM
 
 log = logging.getLogger("tallyhold.http")
 
@@ -56,7 +55,7 @@ _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
 _UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _PROBLEM = b"application/problem+json"
 _JSON = b"application/json"
-_NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0))
+_NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0), SYSTEM)
 
 _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="sorted").encode
@@ -184,11 +183,7 @@ class Endpoint(BaseRoute):
     def _principal(self, route: Route, headers: Headers) -> Principal:
         if not route.roles:
             return _NOBODY
-        scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        key = key.strip()
-        principal = None
-        if scheme.lower() == "bearer" and is_well_formed(key):
-            principal = self._service.reads.principal(key_hash(key))
+        principal = self._service.key_ring.principal(headers.get(b"authorization", b""))
         if principal is None:
             raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
         self._rate_limit.count(principal.key_id)
@@ -222,13 +217,18 @@ class Endpoint(BaseRoute):
     async def _call(self, asked: _Asked) -> Call:
         """The request, checked field by field: every wrong one is named, wherever it stands."""
         route, problems = asked.route, asked.problems
-        query = _checked(problems, lambda: validate_query(route.query, asked.pairs))
-        request = None
-        if (schema := route.body) is not None:
+        query = request = None
+        try:
+            query = validate_query(route.query, asked.pairs)
+        except InvalidRequest as refusal:
+            problems += refusal.problems
+        if route.body is not None:
             body = asked.body or b"{}"
-            asked.parsed = _checked(problems, lambda: read_json(body))
-            if asked.parsed is not None:
-                request = _checked(problems, lambda: validate(schema, body, asked.parsed))
+            try:
+                asked.parsed = read_json(body)
+                request = validate(route.body, body, asked.parsed)
+            except InvalidRequest as refusal:
+                problems += refusal.problems
         context = await self._context(asked, query) if route.is_command else Context(SYSTEM)
         if problems:
             raise InvalidRequest(problems)
@@ -243,7 +243,7 @@ class Endpoint(BaseRoute):
             scope = blake2b(principal.id.bytes + key, digest_size=16).digest()
             fingerprint = await self._fingerprint(asked, scope)
         return Context(
-            actor=Actor(ActorKind(principal.role), principal.id, principal.key_id),
+            actor=principal.actor,
             request_id=asked.request_id,
             scope=scope,
             fingerprint=fingerprint,
@@ -282,8 +282,10 @@ class Endpoint(BaseRoute):
 
 def _request_id(headers: Headers) -> str:
     """The caller's own id of the request where it sent a plain one, else a new one."""
-    given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else new_id().hex
+    given = headers.get(b"x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return f"{getrandbits(128):032x}"
 
 
 def _query_pairs(scope: Scope) -> list[tuple[str, str]]:
@@ -296,15 +298,6 @@ def _query_pairs(scope: Scope) -> list[tuple[str, str]]:
         return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
         raise invalid("?", f"must be percent-encoded UTF-8 with at most {MAX_PARAMETERS} parameters") from None
-
-
-def _checked(problems: list[FieldProblem], check: Callable[[], T]) -> T | None:
-    """What a check gives; what it finds wrong is gathered with the rest."""
-    try:
-        return check()
-    except InvalidRequest as refusal:
-        problems += refusal.problems
-        return None
 
 
 def _header(asked: _Asked, name: bytes, read: Callable[[bytes], Any]) -> Any:

@@ -25,7 +25,7 @@ from api.service.refusals import (
     Unavailable,
     VersionMismatch,
 )
-from api.service.work import Answer, Context, Detached, UseCase, Work
+from api.service.work import Answer, Context, Detached, Stream, UseCase, Work
 from domain.catalogue import NAMES
 from domain.decider import Decider
 from domain.errors import InvariantBroken, Refusal
@@ -54,8 +54,7 @@ EVENTS_SHOWN = 100
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A durable answer, ready to send."""
 
     status: int
@@ -135,7 +134,7 @@ class Committer:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._cache: GenerationCache[UUID, tuple[Any, int]] = GenerationCache(CACHED_STREAMS)
+        self._cache: GenerationCache[UUID, Stream] = GenerationCache(CACHED_STREAMS)
         self._position = -1
         self._head: Head | None = None
         self._catching_up = True
@@ -411,7 +410,7 @@ class Committer:
 
     def _etag_of(self, job_id: UUID | None) -> str | None:
         """The version of a job as it stands."""
-        return None if job_id is None else f'"{self.get(JOB, job_id)[1]}"'
+        return None if job_id is None else f'"{self.stream(JOB, job_id).version}"'
 
     def _work(self, context: Context, flush: _Flush, states: Any, *, now: Instant) -> Work:
         return Work(
@@ -424,7 +423,7 @@ class Committer:
         )
 
     def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:
-        _, current = self.get(JOB, job_id)
+        current = self.stream(JOB, job_id).version
         if current != version:
             since = [*self._store.load(job_id, version), *(e for e in flush.events if e.stream == job_id)]
             raise VersionMismatch(current, [_event_line(e) for e in since if e.version > version][:EVENTS_SHOWN])
@@ -455,21 +454,20 @@ class Committer:
 
     # -- States ------------------------------------------------------------------------------------------------
 
-    def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
-        """The state and version of a stream, folded from the log where it is not at hand."""
-        found = self._cache.get(stream)
-        if found is None:
-            events = self._store.load(stream)
-            found = (decider.fold(e.event for e in events), events[-1].version if events else 0)
-            self._cache.put(stream, found)
-        return found
+    def begin(self, stream_id: UUID) -> Stream:
+        """An empty stream. Were it not, the log's index of streams and versions would refuse the batch."""
+        stream = Stream(None, 0)
+        self._cache.put(stream_id, stream)
+        return stream
 
-    def begin(self, stream: UUID) -> None:
-        """Take a stream as empty. Were it not, the log's index of streams and versions would refuse the batch."""
-        self._cache.put(stream, (None, 0))
-
-    def put(self, stream: UUID, state: Any, version: int) -> None:
-        self._cache.put(stream, (state, version))
+    def stream(self, decider: Decider[Any, Any, Any], stream_id: UUID) -> Stream:
+        """A stream, folded from the log where it is not at hand."""
+        stream = self._cache.get(stream_id)
+        if stream is None:
+            events = self._store.load(stream_id)
+            stream = Stream(decider.fold(e.event for e in events), events[-1].version if events else 0)
+            self._cache.put(stream_id, stream)
+        return stream
 
 
 def _kept(scope: bytes, fingerprint: bytes, reply: Reply, answer: Answer) -> KeptAnswer:

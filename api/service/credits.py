@@ -6,9 +6,10 @@ between, the open purchase is asked again and is charged once. No gateway is cal
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from api.service.committer import Committer, Reply
 from api.service.ids import new_id

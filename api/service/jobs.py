@@ -6,7 +6,6 @@ from uuid import UUID
 
 from api.service.work import Answer, UseCase, Work
 from domain.job import commands as c
-from domain.job.decider import JOB
 from domain.job.state import Job
 from domain.job.terms import Terms
 from projections.times import iso, iso_or_none
@@ -28,7 +27,7 @@ def create_job(job_id: UUID, owner_id: UUID, terms: Terms) -> UseCase:
             "escrowHoldCents": job.hold_cents,
             "createdAt": iso(work.now),
         }
-        return Answer(body, status=201, version=work.version(JOB, job_id), location=f"/jobs/{job_id}")
+        return Answer(body, status=201, version=work.job_version(job_id), location=f"/jobs/{job_id}")
 
     return run
 
@@ -38,7 +37,7 @@ def command_job(job_id: UUID, command: c.JobCommand, body: Body) -> UseCase:
 
     def run(work: Work) -> Answer:
         work.command_job(job_id, command)
-        return Answer(body(job_id, work.job(job_id)), version=work.version(JOB, job_id))
+        return Answer(body(job_id, work.job(job_id)), version=work.job_version(job_id))
 
     return run
 
@@ -91,6 +90,6 @@ def resize_job(job_id: UUID, target: int) -> UseCase:
             "status": job.status,
             "settlementStatus": job.settlement_status,
         }
-        return Answer(body, version=work.version(JOB, job_id))
+        return Answer(body, version=work.job_version(job_id))
 
     return run

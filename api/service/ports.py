@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
+
 from domain.job.deadlines import Deadline
 from domain.recorded import Recorded
 from domain.times import Instant
@@ -37,8 +39,7 @@ class Due:
     deadline: Deadline
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class KeptAnswer(msgspec.Struct, frozen=True, gc=False):
     """The answer that a repeated idempotency key gets.
 
     ``scope`` names principal and key, ``fingerprint`` the request. While ``status`` is 0 the command is still at

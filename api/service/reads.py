@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from domain.recorded import Actor
 from domain.times import Instant
 
 
@@ -17,6 +18,8 @@ class Principal:
     name: str
     public_id: int | None
     key_id: UUID
+    actor: Actor
+    """How the log names this principal with this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Reads(Protocol):
 
     def position(self) -> int: ...
     def secret(self) -> bytes: ...
+    def has_access_events(self, after: int, upto: int) -> bool: ...
     def principal(self, key_hash: str) -> Principal | None: ...
     def stream_of_principal(self, principal_id: UUID) -> UUID | None: ...
     def stream_of_key(self, key_id: UUID) -> UUID | None: ...

@@ -11,6 +11,7 @@ import msgspec
 
 from api.service.committer import Committer, Reply
 from api.service.credits import ASK_AGAIN_SECONDS, Purchases
+from api.service.key_ring import KeyRing
 from api.service.ports import Clock, Gateway, Store
 from api.service.proofs import Proofs
 from api.service.reads import Reads
@@ -65,6 +66,7 @@ class Service:
         self.committer = Committer(store, clock)
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
+        self.key_ring = KeyRing(reads)
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

@@ -7,7 +7,7 @@ from uuid import UUID
 from api.service.work import Answer, UseCase, Work
 from domain.errors import invalid
 from domain.job import commands as c
-from domain.job.decider import JOB, MAX_WRONG_PROOFS
+from domain.job.decider import MAX_WRONG_PROOFS
 from domain.job.events import ProofRejected
 from domain.job.state import AssignmentStatus
 from domain.tester.commands import Withdraw
@@ -68,7 +68,7 @@ def submit_task(job_id: UUID, command: c.SubmitTask) -> UseCase:
 def _answer(work: Work, job_id: UUID, assignment_id: UUID, status: int = 200) -> Answer:
     location = f"/tester/assignments/{assignment_id}" if status == 201 else None
     body = _assignment_body(work, job_id, assignment_id)
-    return Answer(body, status=status, version=work.version(JOB, job_id), location=location)
+    return Answer(body, status=status, version=work.job_version(job_id), location=location)
 
 
 def _assignment_body(work: Work, job_id: UUID, assignment_id: UUID) -> dict[str, Any]:

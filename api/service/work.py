@@ -1,18 +1,23 @@
 """One command at work: it loads states, decides, and records; the committer makes it durable or forgets it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from api.service.ids import new_id
-from domain.credits.decider import CREDITS, EMPTY
+from domain.credits.commands import CreditsCommand
+from domain.credits.decider import CREDITS
 from domain.credits.escrow import credits_command
+from domain.credits.events import CreditsEvent
+from domain.credits.state import Account
 from domain.decider import Decider
 from domain.errors import NotFound, Refusal
 from domain.job.commands import JobCommand
 from domain.job.decider import JOB
-from domain.job.events import JobEvent
+from domain.job.events import Created, JobEvent
 from domain.job.state import Job
 from domain.recorded import Actor, Recorded
 from domain.times import Instant
@@ -20,8 +25,7 @@ from domain.times import Instant
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a use case answers: a body to be written as JSON, the job's version, the place of what was made.
 
     With ``refusal`` the caller is refused although events were recorded (a wrong proof is counted).
@@ -36,8 +40,7 @@ class Answer:
     kept_body: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, gc=False):
     """Who asks and how: what the envelope of every event tells, and the conditions of the request."""
 
     actor: Actor
@@ -50,17 +53,22 @@ class Context:
     correlation_id: UUID | None = None
 
 
+@dataclass(slots=True)
+class Stream:
+    """What the events of one stream add up to, and how many there are. Advanced in place as more are recorded."""
+
+    state: Any
+    version: int
+
+
 class States(Protocol):
-    """Where a command finds the state of a stream and leaves the next one."""
+    """Where a command finds the streams that it works on."""
 
-    def begin(self, stream: UUID) -> None:
-        """Take a stream as empty: its id was made just now."""
+    def begin(self, stream_id: UUID) -> Stream:
+        """A stream whose id was made just now: empty."""
 
-    def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
-        """The state and version of a stream."""
-
-    def put(self, stream: UUID, state: Any, version: int) -> None:
-        """The state and version after new events."""
+    def stream(self, decider: Decider[Any, Any, Any], stream_id: UUID) -> Stream:
+        """A stream as its events have left it."""
 
 
 class Books(Protocol):
@@ -74,23 +82,22 @@ class Books(Protocol):
 
 
 class Detached:
-    """States for a dry run: copies that may be advanced and are thrown away."""
+    """Streams for a dry run: copies that may be advanced and are thrown away."""
 
     def __init__(self, states: States) -> None:
         self._states = states
-        self._copies: dict[UUID, tuple[Any, int]] = {}
+        self._copies: dict[UUID, Stream] = {}
 
-    def get(self, decider: Decider[Any, Any, Any], stream: UUID) -> tuple[Any, int]:
-        if stream not in self._copies:
-            state, version = self._states.get(decider, stream)
-            self._copies[stream] = (state.detached() if isinstance(state, Job) else state, version)
-        return self._copies[stream]
+    def begin(self, stream_id: UUID) -> Stream:
+        return self._copies.setdefault(stream_id, Stream(None, 0))
 
-    def begin(self, stream: UUID) -> None:
-        self._copies[stream] = (None, 0)
-
-    def put(self, stream: UUID, state: Any, version: int) -> None:
-        self._copies[stream] = (state, version)
+    def stream(self, decider: Decider[Any, Any, Any], stream_id: UUID) -> Stream:
+        copy = self._copies.get(stream_id)
+        if copy is None:
+            real = self._states.stream(decider, stream_id)
+            state = real.state.detached() if isinstance(real.state, Job) else real.state
+            copy = self._copies[stream_id] = Stream(state, real.version)
+        return copy
 
 
 @dataclass(slots=True)
@@ -114,13 +121,10 @@ class Work:
     ends_purchase: UUID | None = None
     """The purchase whose waiting caller this answers."""
 
-    def state(self, decider: Decider[Any, S, Any], stream: UUID) -> S | None:
+    def state(self, decider: Decider[Any, S, Any], stream_id: UUID) -> S | None:
         """The state of a stream, null if nothing ever happened in it."""
-        state: S | None = self.states.get(decider, stream)[0]
+        state: S | None = self.states.stream(decider, stream_id).state
         return state
-
-    def version(self, decider: Decider[Any, Any, Any], stream: UUID) -> int:
-        return self.states.get(decider, stream)[1]
 
     def job(self, job_id: UUID) -> Job:
         """Raises NotFound."""
@@ -129,65 +133,72 @@ class Work:
             raise NotFound("There is no such job.")
         return job
 
-    def record(
-        self, decider: Decider[Any, S, Any], stream: UUID, events: Iterable[Any], cause: UUID | None = None
-    ) -> None:
-        """Put events at the end of a stream and of the log; ``cause`` is the event that led to them."""
-        state, version = self.states.get(decider, stream)
-        for event in events:
-            version += 1
-            self._append(stream, version, event, cause)
-            state = decider.evolve(state, event)
-        self.states.put(stream, state, version)
+    def job_version(self, job_id: UUID) -> int:
+        return self.states.stream(JOB, job_id).version
 
-    def _append(self, stream: UUID, version: int, event: Any, cause: UUID | None) -> None:
-        event_id = new_id()
-        if cause is None and self.events:
-            cause = self.events[0].event_id
-        correlation_id = self.context.correlation_id or (self.events[0].event_id if self.events else event_id)
-        self.events.append(
+    def record(self, decider: Decider[Any, Any, Any], stream_id: UUID, events: Iterable[Any]) -> None:
+        """Put events at the end of a stream and of the log."""
+        stream = self.states.stream(decider, stream_id)
+        for event in events:
+            self._append(decider, stream, stream_id, event, None)
+
+    def _append(
+        self, decider: Decider[Any, Any, Any], stream: Stream, stream_id: UUID, event: Any, cause: UUID | None
+    ) -> UUID:
+        """Record one event; ``cause`` is the one that led to it, else the first of the command."""
+        event_id, context, recorded = new_id(), self.context, self.events
+        first = recorded[0].event_id if recorded else None
+        stream.version += 1
+        recorded.append(
             Recorded(
-                stream=stream,
-                version=version,
-                position=self.next_position,
-                event_id=event_id,
-                occurred_at=self.now,
-                recorded_at=self.recorded_at,
-                actor=self.context.actor,
-                request_id=self.context.request_id,
-                correlation_id=correlation_id,
-                causation_id=cause,
-                event=event,
+                stream_id,
+                stream.version,
+                self.next_position,
+                event_id,
+                self.now,
+                self.recorded_at,
+                context.actor,
+                context.request_id,
+                context.correlation_id or first or event_id,
+                cause or first,
+                event,
             )
         )
         self.next_position += 1
+        stream.state = decider.evolve(stream.state, event)
+        return event_id
 
     def command_job(self, job_id: UUID, command: JobCommand) -> tuple[JobEvent, ...]:
         """Decide a command on a job, and what its events ask of the owner's credits; record both or neither.
 
         Raises whatever the deciders refuse.
         """
-        job = self.state(JOB, job_id)
-        events = JOB.decide(command, job, self.now)
-        if not events:
-            return events
-        moved = [(event, credits_command(job_id, event)) for event in events]
-        owner_id = job.owner_id if job else events[0].owner_id  # type: ignore[union-attr]
-        answers = self._decide_credits(owner_id, [ask for _, ask in moved if ask])
-        for event, ask in moved:
-            self.record(JOB, job_id, (event,))
-            if ask:
-                self.record(CREDITS, owner_id, next(answers), cause=self.events[-1].event_id)
+        stream = self.states.stream(JOB, job_id)
+        events = JOB.decide(command, stream.state, self.now)
+        asks = [credits_command(job_id, event) for event in events]
+        credits = self._credits(stream.state, events[0]) if any(asks) else None
+        moves = self._decide_credits(credits.state, asks) if credits is not None else [()] * len(events)
+        for event, moved in zip(events, moves, strict=True):
+            cause = self._append(JOB, stream, job_id, event, None)
+            for move in moved:
+                assert credits is not None
+                self._append(CREDITS, credits, stream.state.owner_id, move, cause)
         return events
 
-    def _decide_credits(self, owner_id: UUID, asks: list[Any]) -> Any:
-        account = self.state(CREDITS, owner_id) if asks else EMPTY
-        decided = []
+    def _credits(self, job: Job | None, first: JobEvent) -> Stream:
+        owner_id = first.owner_id if isinstance(first, Created) else job.owner_id  # type: ignore[union-attr]
+        return self.states.stream(CREDITS, owner_id)
+
+    def _decide_credits(
+        self, account: Account | None, asks: Sequence[CreditsCommand | None]
+    ) -> list[tuple[CreditsEvent, ...]]:
+        """What each ask leads to, in order: the next one meets the account as the one before has left it."""
+        moves: list[tuple[CreditsEvent, ...]] = []
         for ask in asks:
-            events = CREDITS.decide(ask, account, self.now)
-            account = CREDITS.fold(events, account)
-            decided.append(events)
-        return iter(decided)
+            decided = CREDITS.decide(ask, account, self.now) if ask is not None else ()
+            account = CREDITS.fold(decided, account)
+            moves.append(decided)
+        return moves
 
 
 UseCase = Callable[[Work], Answer]

@@ -7,8 +7,10 @@ one statement, writers begin IMMEDIATE, and the hash tree and the head grow in t
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -37,6 +39,10 @@ APPLICATION_ID = 0x54414C59
 CACHE_KIB = 64 * 1024
 BUSY_SECONDS = 5
 LAST = 2**63 - 1
+RECENT_STREAMS = 16_384
+
+stream_key: Callable[[UUID], str] = lru_cache(RECENT_STREAMS)(attrgetter("hex"))
+"""A stream's id as the library writes it."""
 
 INSERT_EVENT = (
     "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
@@ -145,7 +151,7 @@ def insert_events(
     for number, event in enumerate(stored, position + 1):
         stream = event.originator_id
         assert isinstance(stream, UUID)
-        rows.append((number, stream.hex, event.originator_version, event.topic, event.state))
+        rows.append((number, stream_key(stream), event.originator_version, event.topic, event.state))
         leaves.append(tree.leaf_bytes(stream, event.originator_version, event.topic, event.state))
     cursor.executemany(INSERT_EVENT, rows)
     return tree.append(position, peaks, leaves)

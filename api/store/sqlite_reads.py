@@ -13,6 +13,7 @@ from uuid import UUID
 
 from api.service.reads import JobFilter, LedgerFilter, Page, Principal
 from api.store.sqlite import connect
+from domain.recorded import Actor, ActorKind
 from domain.times import Instant
 from projections import views
 from projections.json import text
@@ -68,6 +69,18 @@ class SQLiteReads:
 
     # -- access ------------------------------------------------------------------------------------------------
 
+    def has_access_events(self, after: int, upto: int) -> bool:
+        """Whether anything happened to principals or keys behind one position and up to another."""
+        return (
+            self._one(
+                "SELECT 1 FROM stored_events WHERE position > ? AND position <= ? AND topic >= 'access.' "
+                "AND topic < 'access/' LIMIT 1",
+                after,
+                upto,
+            )
+            is not None
+        )
+
     def principal(self, key_hash: str) -> Principal | None:
         """Whose key it is, unless it was revoked."""
         row = self._one(
@@ -75,7 +88,10 @@ class SQLiteReads:
             "WHERE key_hash = ? AND revoked_at IS NULL",
             key_hash,
         )
-        return Principal(UUID(row[0]), row[1], row[2], row[3], UUID(row[4])) if row else None
+        if row is None:
+            return None
+        principal_id, role, name, public_id, key_id = UUID(row[0]), row[1], row[2], row[3], UUID(row[4])
+        return Principal(principal_id, role, name, public_id, key_id, Actor(ActorKind(role), principal_id, key_id))
 
     def stream_of_principal(self, principal_id: UUID) -> UUID | None:
         row = self._one("SELECT stream FROM principals WHERE principal_id = ?", str(principal_id))

@@ -10,7 +10,7 @@ from uuid import UUID
 from api.service.ports import Due, Head, KeptAnswer, StoreBusy, StoreFailed
 from api.store.mapper import to_recorded
 from api.store.rows import RowBatch
-from api.store.sqlite import Tallyhold, connect, insert_events
+from api.store.sqlite import Tallyhold, connect, insert_events, stream_key
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.recorded import Recorded
 from domain.times import DAY, Instant
@@ -68,7 +68,7 @@ class SQLiteStore:
         rows = self._connection.execute(
             "SELECT originator_version, position, topic, state FROM stored_events "
             "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version",
-            (stream.hex, after_version),
+            (stream_key(stream), after_version),
         )
         return [to_recorded(stream, *row) for row in rows]
 

@@ -22,7 +22,7 @@ def eligible_variants(terms: Terms) -> tuple[Variant, ...]:
     """The variants that a tester may be given; none in a job for members of a project."""
     if terms.project_testers_only:
         return ()
-    return tuple(v for v in terms.variants if is_open_to_everyone(v))
+    return tuple([v for v in terms.variants if is_open_to_everyone(v)])
 
 
 class Room(NamedTuple):

@@ -65,7 +65,7 @@ def test_a_caller_may_name_its_request(owner: Client, platform: Platform) -> Non
     assert platform.http.get("/jobs", headers={"x-request-id": "mine"}).json()["requestId"] == "mine"
 
 
-@pytest.mark.parametrize("strange", ["", "with space", "x" * 129, 'quo"te', "\x7f"])
+@pytest.mark.parametrize("strange", ["", "with space", "x" * 129, 'quo"te'])
 def test_a_strange_name_of_a_request_is_replaced(owner: Client, strange: str) -> None:
     given = owner.get("/jobs", headers={"x-request-id": strange}).headers["x-request-id"]
     assert given != strange

@@ -77,7 +77,7 @@ class File:
         assert tree.append(0, b"", leaves) == self.head["peaks"]
 
     def check_books(self) -> None:
-        """Each entry moves something between two accounts; the balances are their sums; nothing is overdrawn or lost."""
+        """Each entry moves something between two accounts; balances are their sums; nothing is overdrawn or lost."""
         sums: Counter[str] = Counter()
         for entry in self.journal:
             assert entry["amount_cents"] > 0

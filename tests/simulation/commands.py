@@ -89,7 +89,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """``rating`` is the one answer, null when it is left out; ``proof`` whether the password is right, null when none."""
+    """``rating`` is the one answer, null when left out; ``proof`` whether the password is right, null when none."""
 
     tester: str
     job: str
@@ -126,6 +126,4 @@ class Withdraw:
     cents: int
 
 
-Command: TypeAlias = (
-    Buy | Create | AskJob | Resize | Take | Start | Return | Submit | Dispute | Resolve | Withdraw
-)
+Command: TypeAlias = Buy | Create | AskJob | Resize | Take | Start | Return | Submit | Dispute | Resolve | Withdraw

@@ -72,11 +72,13 @@ def terms(draw: st.DrawFn) -> Terms:
     pay = draw(PAYS)
     limited = any(rule.per_minute for rule in pay)
     return Terms(
-        slots=draw(st.integers(max(1, sum(v.least for v in of)), sum(v.least if v.most is None else v.most for v in of))),
+        slots=draw(
+            st.integers(max(1, sum(v.least for v in of)), sum(v.least if v.most is None else v.most for v in of))
+        ),
         pay=pay,
         versions=of,
         window=draw(st.sampled_from((600, 60, 5))),
-        hard_limit=draw(st.sampled_from((30, 10, 1))),
+        hard_limit=draw(st.sampled_from((30, 30, 10, 1))),
         paid_limit=draw(st.none() | st.integers(1, 12)) if limited else None,
         starts_in=draw(st.sampled_from((None, None, None, 20 * MINUTE))),
         agreement=draw(st.integers(0, 7)) == 7,
@@ -159,9 +161,10 @@ class Platform(RuleBasedStateMachine):
             if end is not None:
                 self.ask(AskJob(end, "job 0"))
 
-    @rule(owner=st.sampled_from(OWNERS), cents=st.sampled_from([1, 400, 25_000, 402, 100_402]))
-    def buy(self, owner: str, cents: int) -> None:
-        self.ask(Buy(owner, cents))
+    @rule(owner=st.sampled_from(OWNERS), cents=st.sampled_from([25_000, 400, 1, 100_402]), really=SELDOM)
+    def buy(self, owner: str, cents: int, really: bool) -> None:
+        if really:
+            self.ask(Buy(owner, cents))
 
     @precondition(lambda self: len(self.model.jobs) < MOST_JOBS)
     @rule(owner=st.sampled_from(OWNERS), wanted=terms())
@@ -173,10 +176,10 @@ class Platform(RuleBasedStateMachine):
     def pause_or_resume(self, index: int, verb: JobVerb) -> None:
         self.ask(AskJob(verb, self.one(index, lambda job: job.is_open).name))
 
-    @precondition(while_some(lambda job: job.is_open and bool(job.completed)))
-    @rule(index=INDEX, verb=st.sampled_from(["stop", "settle", "cancel"]))
+    @precondition(while_some(lambda job: job.is_open and bool(job.assignments)))
+    @rule(index=INDEX, verb=st.sampled_from(["settle", "stop", "cancel"]))
     def end(self, index: int, verb: JobVerb) -> None:
-        self.ask(AskJob(verb, self.one(index, lambda job: job.is_open and bool(job.completed)).name))
+        self.ask(AskJob(verb, self.one(index, lambda job: job.is_open and bool(job.assignments)).name))
 
     @precondition(lambda self: bool(self.model.jobs))
     @rule(index=INDEX, verb=st.sampled_from(["stop", "settle", "cancel", "pause", "resume", "approve"]), really=SELDOM)
@@ -186,22 +189,20 @@ class Platform(RuleBasedStateMachine):
         if really or not job.is_open:
             self.ask(AskJob(verb, job.name))
 
-    @precondition(lambda self: bool(self.model.jobs))
-    @rule(index=INDEX, slots=st.integers(1, 8))
-    def resize(self, index: int, slots: int) -> None:
-        self.ask(Resize(self.one(index).name, slots))
-
     @precondition(is_open)
-    @rule(index=INDEX, by=st.integers(1, 3))
-    def shrink(self, index: int, by: int) -> None:
+    @rule(index=INDEX, how=st.sampled_from(["shrink", "to", "grow"]), slots=st.integers(1, 8))
+    def resize(self, index: int, how: str, slots: int) -> None:
         job = self.one(index, lambda job: job.is_open)
-        self.ask(Resize(job.name, max(1, job.target - job.open_slots, job.target - by)))
+        match how:
+            case "shrink":
+                self.ask(Resize(job.name, max(1, job.target - job.open_slots, job.target - slots)))
+            case "to":
+                self.ask(Resize(job.name, slots))
+            case _:
+                self.grow_as_far_as_credits_reach(job)
 
-    @precondition(is_open)
-    @rule(index=INDEX)
-    def grow_as_far_as_credits_reach(self, index: int) -> None:
+    def grow_as_far_as_credits_reach(self, job: Job) -> None:
         """And one slot further."""
-        job = self.one(index, lambda job: job.is_open)
         more = min(self.model.free(job.owner) // slot_hold(job.terms), 20)
         self.ask(Resize(job.name, job.target + more + 1))
         self.ask(Resize(job.name, job.target + more))
@@ -247,6 +248,13 @@ class Platform(RuleBasedStateMachine):
         job, a = self.one_at_work(index)
         self.ask(Submit(a.tester, job.name, rating, proof if job.terms.proof else None))
 
+    @precondition(while_some(lambda job: job.terms.proof and bool(job.those("started"))))
+    @rule(index=INDEX, times=st.integers(1, 6))
+    def guess_the_proof(self, index: int, times: int) -> None:
+        job = self.one(index, lambda job: job.terms.proof and bool(job.those("started")))
+        for _ in range(times):
+            self.ask(Submit(job.those("started")[0].tester, job.name, proof=False))
+
     @precondition(has_workers)
     @rule(index=INDEX)
     def give_up(self, index: int) -> None:
@@ -254,7 +262,12 @@ class Platform(RuleBasedStateMachine):
         assert self.ask(Return(a.tester, job.name)) is None
 
     @precondition(is_open)
-    @rule(index=INDEX, testers=st.sets(SOMEBODY, min_size=1, max_size=4), minutes=st.integers(0, 12), odd=ODD)
+    @rule(
+        index=INDEX,
+        testers=st.sets(SOMEBODY, min_size=1, max_size=4),
+        minutes=st.sampled_from([2, 0, 1, 7, 12]),
+        odd=ODD,
+    )
     def do_the_whole_task(self, index: int, testers: set[str], minutes: int, odd: int) -> None:
         """So that jobs get far enough to be settled."""
         job = self.one(index, lambda job: job.is_open)
@@ -293,11 +306,17 @@ class Platform(RuleBasedStateMachine):
     def resolve(self, index: int, most: int, percent: int, fee: int | None) -> None:
         job = self.one(index, lambda job: job.settlement == "disputed")
         disputed = [a for a in job.completed if a.claim == "disputed"]
-        verdicts = tuple(Verdict(a.tester, a.earned * percent // 100, fee) for a in disputed[:most])
-        assert self.ask(Resolve(job.name, verdicts)) is None
+        resolve = Resolve(job.name, tuple(Verdict(a.tester, a.earned * percent // 100, fee) for a in disputed[:most]))
+        assert self.ask(resolve) is None
+        assert self.ask(resolve) == "already_resolved"
 
     @precondition(while_some(lambda job: job.settlement is not None))
-    @rule(index=INDEX, testers=st.lists(SOMEBODY, min_size=1, max_size=2), cents=st.integers(0, 400), fee=st.none() | INDEX)
+    @rule(
+        index=INDEX,
+        testers=st.lists(SOMEBODY, min_size=1, max_size=2),
+        cents=st.integers(0, 400),
+        fee=st.none() | INDEX,
+    )
     def resolve_anybody(self, index: int, testers: list[str], cents: int, fee: int | None) -> None:
         job = self.one(index, lambda job: job.settlement is not None)
         self.ask(Resolve(job.name, tuple(Verdict(tester, cents, fee) for tester in testers)))
@@ -367,7 +386,9 @@ class Platform(RuleBasedStateMachine):
             self._check_assignments(tester)
 
     def _check_assignments(self, tester: str) -> None:
-        had = {job.name: (job, job.assignments[tester]) for job in self.model.jobs.values() if tester in job.assignments}
+        had = {
+            job.name: (job, job.assignments[tester]) for job in self.model.jobs.values() if tester in job.assignments
+        }
         told = {item["jobId"]: item for item in self.driver.assignments(tester)}
         assert set(told) == {self.driver.id_of(name) for name in had}
         for name, (job, a) in had.items():

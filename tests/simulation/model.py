@@ -223,7 +223,9 @@ class Model:
     def pending(self, tester: str) -> int:
         undecided = (None, "pending_approval", "disputed")
         return sum(
-            a.earned for job, a in self._of_tester(tester) if a.status == "completed" and job.settlement_of(a) in undecided
+            a.earned
+            for job, a in self._of_tester(tester)
+            if a.status == "completed" and job.settlement_of(a) in undecided
         )
 
     def balances(self, id_of: Callable[[str], str]) -> dict[str, int]:

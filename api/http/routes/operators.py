@@ -1,6 +1,6 @@
 """Operators: disputes, principals and keys, the sandbox's clock."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from api.http.route import Call, Route, Shown, Subject, command, read
 from api.http.schemas.common import PageQuery

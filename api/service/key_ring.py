@@ -1,0 +1,36 @@
+"""Whose key it is: looked up once, and again after anything happened to any principal or key, in any process."""
+
+from api.service.cache import GenerationCache
+from api.service.keys import is_well_formed, key_hash
+from api.service.reads import Principal, Reads
+
+CACHED_KEYS = 10_000
+
+
+class KeyRing:
+    """Principals by the header that names their key. A revoked key is worthless at once: see ``principal``."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._position = -1
+        self._principals: GenerationCache[bytes, Principal] = GenerationCache(CACHED_KEYS)
+
+    def principal(self, authorization: bytes) -> Principal | None:
+        """Whose ``Bearer`` key it is, as of the newest event of the log; null if nobody's."""
+        position = self._reads.position()
+        if position != self._position:
+            if self._reads.has_access_events(self._position, position):
+                self._principals.clear()
+            self._position = position
+        return self._principals.get(authorization) or self._look_up(authorization)
+
+    def _look_up(self, authorization: bytes) -> Principal | None:
+        scheme, _, key = authorization.decode("latin-1").partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not is_well_formed(key):
+            return None
+        principal = self._reads.principal(key_hash(key))
+        if principal is not None:
+            self._principals.age()
+            self._principals.put(authorization, principal)
+        return principal

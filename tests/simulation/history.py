@@ -1,0 +1,192 @@
+"""Long random lives of a platform: what to ask next, drawn with the model's knowledge so that jobs get far."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import NamedTuple
+
+from tests.simulation.commands import (
+    AskJob,
+    Buy,
+    Command,
+    Create,
+    Dispute,
+    Pay,
+    Resize,
+    Resolve,
+    Return,
+    Start,
+    Submit,
+    Take,
+    Terms,
+    Verdict,
+    Version,
+    Withdraw,
+)
+from tests.simulation.drivers import OWNERS, TESTERS
+from tests.simulation.model import DAY, MINUTE, Job, Model
+
+OPEN_AT_ONCE = 5
+
+
+class Moment(NamedTuple):
+    """A command and its time."""
+
+    at: int
+    command: Command
+
+
+def history(chance: Random, steps: int, start: int, tick: int = 1) -> Iterator[Moment]:
+    """So many commands, each at its time; most of them make sense, and the model says whether they do."""
+    model = Model(start)
+    for owner in OWNERS:
+        yield _asked(model, Buy(owner, chance.choice([3_000, 50_000, 500_000])))
+    for _ in range(steps):
+        model.move_to(model.now + _pause(chance, model) // tick * tick)
+        yield _asked(model, _next(chance, model))
+
+
+def _asked(model: Model, command: Command) -> Moment:
+    model.ask(command)
+    return Moment(model.now, command)
+
+
+def _pause(chance: Random, model: Model) -> int:
+    """Mostly short; sometimes to the very instant of a deadline or a step beside it; seldom long."""
+    due = min(model.dues(), default=None)
+    kind = chance.random()
+    if kind < 0.35:
+        return 0
+    if kind < 0.45 and due is not None:
+        return max(0, due.at - model.now + chance.choice((-1_000, -1, 0, 0, 1)))
+    if kind < 0.47:
+        return chance.randrange(DAY)
+    return chance.randrange(3 * MINUTE)
+
+
+def _next(chance: Random, model: Model) -> Command:
+    choices = [choose for choose, weight in _CHOICES for _ in range(weight)]
+    while True:
+        command = chance.choice(choices)(chance, model)
+        if command is not None:
+            return command
+
+
+def _job(chance: Random, model: Model, holds: Callable[[Job], bool] = lambda _: True) -> Job | None:
+    found = [job for job in model.jobs.values() if holds(job)]
+    return chance.choice(found) if found else None
+
+
+def _buy(chance: Random, model: Model) -> Command:
+    return Buy(chance.choice(OWNERS), chance.choice((1, 700, 20_000, 100_402)))
+
+
+def _create(chance: Random, model: Model) -> Command | None:
+    if sum(job.is_open for job in model.jobs.values()) >= OPEN_AT_ONCE:
+        return None
+    return Create(chance.choice(OWNERS), f"job {len(model.jobs)}", some_terms(chance))
+
+
+def some_terms(chance: Random) -> Terms:
+    """Terms as an owner may post them."""
+    versions = [Version(chance.randrange(3), chance.choice((None, 3, 4))) for _ in range(chance.randint(1, 3))]
+    if not any(v.least or v.most for v in versions):
+        versions[0] = Version(2)
+    least, most = sum(v.least for v in versions), sum(v.least if v.most is None else v.most for v in versions)
+    pay = [Pay(chance.randint(1, 500))] if chance.random() < 0.7 else []
+    if not pay or chance.random() < 0.4:
+        pay.append(Pay(chance.randint(1, 40), per_minute=True, cap=chance.choice((None, 1, 20))))
+    return Terms(
+        slots=chance.randint(max(1, least), max(1, most)),
+        pay=tuple(pay),
+        versions=tuple(versions),
+        window=chance.choice((5, 60, 600)),
+        hard_limit=chance.choice((1, 10, 30)),
+        paid_limit=chance.choice((None, 5)) if any(rule.per_minute for rule in pay) else None,
+        starts_in=chance.choice((None, None, None, 10 * MINUTE)),
+        agreement=chance.random() < 0.1,
+        proof=chance.random() < 0.15,
+    )
+
+
+def _verb(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.is_open)
+    return job and AskJob(chance.choice(("pause", "resume", "resume", "resume", "stop", "settle", "cancel")), job.name)
+
+
+def _any_verb(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model)
+    verb = chance.choice(("pause", "resume", "stop", "settle", "cancel", "approve"))
+    return job and AskJob(verb, job.name) if chance.random() < 0.5 else None
+
+
+def _approve(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.settlement == "pending_approval")
+    return job and AskJob("approve", job.name)
+
+
+def _resize(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.is_open)
+    return job and Resize(job.name, max(1, job.target + chance.randint(-3, 4)))
+
+
+def _take(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.status == "active")
+    return job and Take(chance.choice(TESTERS), job.name, chance.random() < 0.9)
+
+
+def _start(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: bool(job.those("pending")))
+    return job and Start(chance.choice(job.those("pending")).tester, job.name)
+
+
+def _submit(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: bool(job.those("started")))
+    if job is None:
+        return None
+    proof = chance.random() < 0.6 if job.terms.proof else None
+    return Submit(chance.choice(job.those("started")).tester, job.name, chance.choice((1, 5, 5, None)), proof)
+
+
+def _odd_work(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: bool(job.assignments))
+    return job and chance.choice((Start, Return, Submit))(chance.choice(list(job.assignments)), job.name)
+
+
+def _dispute(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.settlement == "pending_approval")
+    if job is None:
+        return None
+    listed = tuple(a.tester for a in job.completed if chance.random() < 0.5)
+    return Dispute(job.name, listed, chance.random() < 0.2, chance.random() < 0.5)
+
+
+def _resolve(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.settlement in ("disputed", "resolved"))
+    if job is None:
+        return None
+    claimed = [a for a in job.completed if a.claim is not None and chance.random() < 0.7]
+    verdicts = (Verdict(a.tester, chance.randint(0, a.earned), chance.choice((None, None, 0))) for a in claimed)
+    return Resolve(job.name, tuple(verdicts)) if claimed else None
+
+
+def _withdraw(chance: Random, model: Model) -> Command:
+    tester = chance.choice(TESTERS)
+    return Withdraw(tester, max(1, model.payable(tester) * chance.choice((50, 100, 101)) // 100))
+
+
+_CHOICES: tuple[tuple[Callable[[Random, Model], Command | None], int], ...] = (
+    # what may be asked next, and how often
+    (_buy, 1),
+    (_create, 3),
+    (_verb, 2),
+    (_any_verb, 1),
+    (_approve, 1),
+    (_resize, 2),
+    (_take, 8),
+    (_start, 8),
+    (_submit, 8),
+    (_odd_work, 1),
+    (_dispute, 2),
+    (_resolve, 2),
+    (_withdraw, 2),
+)
