@@ -169,8 +169,9 @@ class Endpoint(BaseRoute):
         body = await _read_body(receive, headers) if route.body is not None else b""
         call = await self._call(_Asked(route, ids, principal, headers, _query_pairs(scope), body, answer.request_id))
         position = None
-        if not route.is_command and route.roles:
-            await service.catch_up()
+        if not route.is_command:
+            if route.roles:
+                await service.catch_up()
             position = service.reads.position()  # before it is read: never more than what is shown
         outcome = await route.handle(call)
         if isinstance(outcome, Reply):

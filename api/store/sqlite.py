@@ -16,7 +16,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from eventsourcing.application import Application
-from eventsourcing.persistence import InfrastructureFactory, Mapper, Notification, StoredEvent, Tracking
+from eventsourcing.persistence import (
+    InfrastructureFactory,
+    Mapper,
+    Notification,
+    PersistenceError,
+    StoredEvent,
+    Tracking,
+)
 from eventsourcing.sqlite import (
     SQLiteAggregateRecorder,
     SQLiteConnection,
@@ -190,34 +197,32 @@ class NotOurs(Exception):
 
 def open_log(path: Path) -> Tallyhold:
     """The log in a file, made if there is none. Raises NotOurs with a sentence for people."""
+    if not path.parent.is_dir():
+        raise NotOurs(f"The database {path} cannot be made: there is no folder {path.parent}.")
     try:
-        _check(path)
-        return Tallyhold(env={"SQLITE_DBNAME": str(path)})
-    except (sqlite3.Error, OSError) as error:
+        # Nothing is written where the tables are there: the file may be busy with a server's batches.
+        create = "n" if _is_made(path) else "y"
+        return Tallyhold(env={"SQLITE_DBNAME": str(path), "CREATE_TABLE": create})
+    except (sqlite3.Error, PersistenceError, OSError) as error:
         raise NotOurs(f"The database {path} cannot be opened: {error}.") from error
 
 
-def _check(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise NotOurs(f"The database {path} cannot be made: there is no folder {path.parent}.")
+def _is_made(path: Path) -> bool:
+    """Whether the tables are there. Raises NotOurs for a file of another program or schema."""
     connection = connect(str(path))
     try:
-        connection.execute("BEGIN IMMEDIATE")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if application != APPLICATION_ID and tables:
+            raise NotOurs(f"The database {path} belongs to another program.")
         if application != APPLICATION_ID:
-            if tables:
-                raise NotOurs(f"The database {path} belongs to another program.")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        elif tables:
-            version = connection.execute("SELECT schema_version FROM head").fetchone()
-            if version is not None and version[0] != SCHEMA_VERSION:
-                raise NotOurs(
-                    f"The database {path} has schema version {version[0]}; this program's is {SCHEMA_VERSION}."
-                )
-        connection.execute("COMMIT")
+        made = connection.execute("SELECT schema_version FROM head").fetchone() if "head" in tables else None
     finally:
         connection.close()
+    if made is not None and made[0] != SCHEMA_VERSION:
+        raise NotOurs(f"The database {path} has schema version {made[0]}; this program's is {SCHEMA_VERSION}.")
+    return made is not None
 
 
 def claim_mode(path: Path, *, sandbox: bool) -> None:

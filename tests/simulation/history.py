@@ -10,6 +10,7 @@ from tests.simulation.commands import (
     Command,
     Create,
     Dispute,
+    JobVerb,
     Pay,
     Resize,
     Resolve,
@@ -108,35 +109,37 @@ def some_terms(chance: Random) -> Terms:
     )
 
 
+_VERBS: tuple[JobVerb, ...] = ("resume", "resume", "pause", "stop", "settle", "cancel", "approve")
+
+
 def _verb(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: job.is_open)
-    return job and AskJob(chance.choice(("pause", "resume", "resume", "resume", "stop", "settle", "cancel")), job.name)
+    return AskJob(chance.choice(_VERBS[:-1]), job.name) if job else None
 
 
 def _any_verb(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model)
-    verb = chance.choice(("pause", "resume", "stop", "settle", "cancel", "approve"))
-    return job and AskJob(verb, job.name) if chance.random() < 0.5 else None
+    return AskJob(chance.choice(_VERBS), job.name) if job else None
 
 
 def _approve(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: job.settlement == "pending_approval")
-    return job and AskJob("approve", job.name)
+    return AskJob("approve", job.name) if job else None
 
 
 def _resize(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: job.is_open)
-    return job and Resize(job.name, max(1, job.target + chance.randint(-3, 4)))
+    return Resize(job.name, max(1, job.target + chance.randint(-3, 4))) if job else None
 
 
 def _take(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: job.status == "active")
-    return job and Take(chance.choice(TESTERS), job.name, chance.random() < 0.9)
+    return Take(chance.choice(TESTERS), job.name, chance.random() < 0.9) if job else None
 
 
 def _start(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: bool(job.those("pending")))
-    return job and Start(chance.choice(job.those("pending")).tester, job.name)
+    return Start(chance.choice(job.those("pending")).tester, job.name) if job else None
 
 
 def _submit(chance: Random, model: Model) -> Command | None:
@@ -149,7 +152,7 @@ def _submit(chance: Random, model: Model) -> Command | None:
 
 def _odd_work(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: bool(job.assignments))
-    return job and chance.choice((Start, Return, Submit))(chance.choice(list(job.assignments)), job.name)
+    return chance.choice((Start, Return, Submit))(chance.choice(list(job.assignments)), job.name) if job else None
 
 
 def _dispute(chance: Random, model: Model) -> Command | None:
