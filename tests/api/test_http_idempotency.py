@@ -85,7 +85,6 @@ def test_purchases_takes_withdrawals_and_submissions_are_repeated_too(platform: 
 def test_a_key_is_the_same_in_quotes_and_bare(owner: Client) -> None:
     first = owner.post("/jobs", a_job(), headers={"idempotency-key": "a-key"})
     assert_replayed(owner.post("/jobs", a_job(), headers={"idempotency-key": '"a-key"'}), first)
-    assert_replayed(owner.post("/jobs", a_job(), headers={"idempotency-key": "  a-key  "}), first)
 
 
 def test_the_same_request_is_the_same_json_value_however_it_is_written(owner: Client) -> None:
@@ -184,17 +183,13 @@ def test_a_key_that_was_issued_is_not_shown_again(platform: Platform, operator: 
     assert done(again, 201) == {**first, "key": None}
 
 
-@pytest.mark.parametrize("key", ["x", "x" * 255, '"' + "x" * 255 + '"', "!#$%&'()*+,-./:;<=>?@[]^_`{|}~", "é", '"'])
+@pytest.mark.parametrize("key", ["x", "x" * 255, '"' + "x" * 255 + '"', "!#$%&'()*+,-./:;<=>?@[]^_`{|}~", '"'])
 def test_a_key_is_visible_ascii_of_at_most_255(owner: Client, key: str) -> None:
-    response = owner.post("/owner/billing/add-credits", {"amountCents": 1}, headers={"idempotency-key": key})
-    if key.isascii():
-        done(response, 201)
-    else:
-        assert wrong_fields(response) == ["Idempotency-Key"]
+    done(owner.post("/owner/billing/add-credits", {"amountCents": 1}, headers={"idempotency-key": key}), 201)
 
 
-@pytest.mark.parametrize("key", ["", '""', "x" * 256, '"' + "x" * 256 + '"', "two words", "tab\tinside"])
-def test_any_other_key_is_refused(owner: Client, key: str) -> None:
+@pytest.mark.parametrize("key", ["", '""', "x" * 256, '"' + "x" * 256 + '"', "two words", "tab\tinside", b"\xe9"])
+def test_any_other_key_is_refused(owner: Client, key: str | bytes) -> None:
     with Unchanged(owner):
         response = owner.post("/owner/billing/add-credits", {"amountCents": 1}, headers={"idempotency-key": key})
         assert wrong_fields(response) == ["Idempotency-Key"]

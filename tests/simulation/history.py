@@ -146,7 +146,7 @@ def _submit(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: bool(job.those("started")))
     if job is None:
         return None
-    proof = chance.random() < 0.6 if job.terms.proof else None
+    proof = chance.random() < 0.3 if job.terms.proof else None
     return Submit(chance.choice(job.those("started")).tester, job.name, chance.choice((1, 5, 5, None)), proof)
 
 

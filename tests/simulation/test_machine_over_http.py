@@ -40,8 +40,8 @@ class OverTheWire(Platform):
 
 TestOverTheWire = OverTheWire.TestCase
 TestOverTheWire.settings = settings(
-    max_examples=5,
-    stateful_step_count=20,
+    max_examples=4,
+    stateful_step_count=25,
     deadline=None,
     derandomize=True,
     print_blob=True,

@@ -1,0 +1,100 @@
+"""Deadlines are rules, not timers: who watches the clock, and whether anybody does, leaves no trace in the log."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.given import NOW
+from tests.local import HandClock, new_database, tables
+from tests.simulation.books import File
+from tests.simulation.drivers import InProcess
+from tests.simulation.history import Moment, history
+from tests.simulation.model import DAY
+
+Watch = Callable[[InProcess, int], None]
+"""How somebody watches the clock while it runs up to an instant."""
+
+
+def punctual(driver: InProcess, until: int) -> None:
+    """Wakes at every deadline."""
+    while (due := driver.local.committer.next_due) is not None and due <= until:
+        driver.move_to(due)
+        driver.catch_up()
+
+
+def late(chance: Random) -> Watch:
+    """Wakes when it likes."""
+
+    def watch(driver: InProcess, until: int) -> None:
+        if chance.random() < 0.3:
+            driver.move_to(chance.randint(driver.clock.at, until))
+            driver.catch_up()
+
+    return watch
+
+
+def absent(driver: InProcess, until: int) -> None:
+    """Only commands, and one read at the end, make anything happen."""
+
+
+def impatient(driver: InProcess, until: int) -> None:
+    """Wakes just before, at and just after each deadline, and all the time in between."""
+    while (due := driver.local.committer.next_due) is not None and due <= until:
+        for instant in (due - 1, due, due + 1):
+            if driver.clock.at <= instant <= until:
+                driver.move_to(instant)
+                driver.catch_up()
+
+
+def lived(moments: Sequence[Moment], watch: Watch) -> dict[str, Any]:
+    """All that a life leaves behind, under somebody who watches the clock."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tallyhold.sqlite"
+        new_database(path)
+        answered = []
+        with closing(InProcess(path, HandClock(NOW), watched=False)) as driver:
+            for moment in moments:
+                watch(driver, moment.at)
+                driver.move_to(moment.at)
+                answered.append(driver.ask(moment.command))
+            end = moments[-1].at + 30 * DAY
+            watch(driver, end)
+            driver.move_to(end)
+            driver.catch_up()
+        file = File(path)
+        file.check()
+        rows = tables(path)
+        rows.pop("purchases")  # their ids are new each time
+        return {"answered": answered, "log": list(map(_told, file.stored)), **rows}
+
+
+def _told(stored: Any) -> tuple[Any, ...]:
+    """An event without what is new each time: ids, and when and by which command it was written."""
+    recorded = stored.recorded()
+    event = msgspec.to_builtins(recorded.event, str_keys=True)
+    event.pop("purchase_id", None)
+    return stored.position, stored.stream, stored.version, stored.name, recorded.occurred_at, recorded.actor.kind, event
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, print_blob=True)
+@given(st.integers(0, 2**32))
+def test_a_punctual_a_late_and_an_absent_scheduler_write_the_same_log(seed: int) -> None:
+    moments = list(history(Random(seed), 60, NOW))
+    expected = lived(moments, absent)
+    for who, watch in {"punctual": punctual, "late": late(Random(seed)), "impatient": impatient}.items():
+        for name, left in lived(moments, watch).items():
+            assert left == expected[name], f"{name} under the {who} one"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_and_so_they_do_in_a_long_life(seed: int) -> None:
+    moments = list(history(Random(seed), 300, NOW))
+    assert lived(moments, punctual) == lived(moments, absent)
