@@ -8,7 +8,7 @@ with one fsync. Only then is anybody answered, refusals included, so that every 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +81,7 @@ class _Flush:
     now: Instant
     events: list[Recorded[Any]] = field(default_factory=list)
     due_events: list[Recorded[Any]] = field(default_factory=list)
+    repeated: Mapping[bytes, KeptAnswer] = field(default_factory=dict)
     kept: dict[bytes, KeptAnswer] = field(default_factory=dict)
     ended: list[tuple[UUID, KeptAnswer | None]] = field(default_factory=list)
     outcomes: list[tuple[asyncio.Future[Reply], Reply | BaseException]] = field(default_factory=list)
@@ -254,6 +255,8 @@ class Committer:
                 if behind:
                     self._waiting.extendleft(reversed(waiting))
                 else:
+                    scopes = [w.context.scope for w in waiting if w.context.scope is not None]
+                    flush.repeated = self._store.kept_answers(scopes) if scopes else {}
                     for one in waiting:
                         self._decide(one, flush)
                 await self._finish(flush)
@@ -394,7 +397,7 @@ class Committer:
     def _answer(self, waiting: Waiting, flush: _Flush) -> Reply | Refusal:
         context = waiting.context
         if context.scope is not None and not context.dry_run:
-            kept = flush.kept.get(context.scope) or self._store.kept_answer(context.scope)
+            kept = flush.repeated.get(context.scope) or flush.kept.get(context.scope)
             if kept is not None:
                 return _replay(kept, context)
         if context.job_id is not None and context.job_id in self.set_aside:

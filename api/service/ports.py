@@ -1,6 +1,6 @@
 """What the service needs of the world: a store, a clock and a payment gateway."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -86,8 +86,8 @@ class Store(Protocol):
     def held_cents(self, owner_id: UUID) -> int:
         """What lay in escrow for an owner's jobs at the beginning of the transaction."""
 
-    def kept_answer(self, scope: bytes) -> KeptAnswer | None:
-        """The answer kept under an idempotency key."""
+    def kept_answers(self, scopes: Sequence[bytes]) -> Mapping[bytes, KeptAnswer]:
+        """The answers kept under idempotency keys, where there are some."""
 
     def keep_answers(self, answers: Sequence[KeptAnswer], now: Instant) -> None:
         """Keep answers, and let go of some that are older than they must be."""

@@ -1,7 +1,7 @@
 """The service's store on SQLite: one transaction at a time on one connection."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -133,13 +133,10 @@ class SQLiteStore:
         return row[0] if row else 0
 
     @translated
-    def kept_answer(self, scope: bytes) -> KeptAnswer | None:
-        row = self._connection.execute(f"SELECT {_KEPT_COLUMNS} FROM kept_answers WHERE scope = ?", (scope,)).fetchone()
-        if row is None:
-            return None
-        scope, fingerprint, status, body, location, etag, position, purchase_id = row
-        waits = UUID(purchase_id) if purchase_id else None
-        return KeptAnswer(scope, fingerprint, status, body, location, etag, position, waits)
+    def kept_answers(self, scopes: Sequence[bytes]) -> Mapping[bytes, KeptAnswer]:
+        marks = ", ".join("?" * len(scopes))
+        rows = self._connection.execute(f"SELECT {_KEPT_COLUMNS} FROM kept_answers WHERE scope IN ({marks})", scopes)
+        return {row[0]: _kept_answer(row) for row in rows}
 
     @translated
     def keep_answers(self, answers: Sequence[KeptAnswer], now: Instant) -> None:
@@ -189,3 +186,9 @@ class SQLiteStore:
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _kept_answer(row: tuple[Any, ...]) -> KeptAnswer:
+    scope, fingerprint, status, body, location, etag, position, purchase_id = row
+    waits = UUID(purchase_id) if purchase_id else None
+    return KeptAnswer(scope, fingerprint, status, body, location, etag, position, waits)
