@@ -63,6 +63,10 @@ Headers = Mapping[bytes, bytes]
 T = TypeVar("T")
 
 
+class _ClientGone(Exception):
+    """The connection ended before the request was whole."""
+
+
 class RouteTable:
     """Finds the route of a path. The same tree answers under /api."""
 
@@ -150,8 +154,8 @@ class Endpoint(BaseRoute):
             await self._answer(scope, headers, receive, answer)
         except Refusal as refusal:
             await answer.refuse(refusal)
-        except (asyncio.CancelledError, ConnectionError):
-            raise
+        except _ClientGone:
+            return  # nobody is left to be answered
         except Exception:
             log.exception("a request failed", extra={"requestId": request_id})
             await answer.fail()
@@ -337,14 +341,14 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
         raise _too_large()
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise ConnectionResetError
+        raise _ClientGone
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
         parts, size = [body], len(body)
         while message.get("more_body", False):
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ConnectionResetError
+                raise _ClientGone
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > MAX_BODY_BYTES:

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from api.service.cache import GenerationCache
-from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy
+from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
 from api.service.refusals import (
     IdempotencyInProgress,
     IdempotencyMismatch,
@@ -248,13 +248,11 @@ class Committer:
     async def _flush(self, waiting: list[Waiting]) -> bool:
         """One transaction. True when more is due than fits in it: then no command was decided yet."""
         while True:
-            head = await self._begin()
-            flush = _Flush(head, self._time(head))
             try:
+                head = await self._begin()
+                flush = _Flush(head, self._time(head))
                 behind = self._write_due(flush)
-                if behind:
-                    self._waiting.extendleft(reversed(waiting))
-                else:
+                if not behind:
                     scopes = [w.context.scope for w in waiting if w.context.scope is not None]
                     flush.repeated = self._store.kept_answers(scopes) if scopes else {}
                     for one in waiting:
@@ -267,6 +265,8 @@ class Committer:
             except BaseException:
                 self._abandon()
                 raise
+            if behind:
+                self._waiting.extendleft(reversed(waiting))
             return behind
 
     async def _begin(self) -> Head:
@@ -378,6 +378,8 @@ class Committer:
             events = work.command_job(due.job_id, PassDeadline(deadline=due.deadline))
             if not events:
                 raise InvariantBroken(f"Nothing follows from {due}.")
+        except (StoreBusy, StoreFailed):
+            raise  # the store's fault, not the job's
         except Exception as error:
             raise _Poison(None, due.job_id) from error
         flush.events += work.events
@@ -390,6 +392,8 @@ class Committer:
             outcome: Reply | BaseException = self._answer(waiting, flush)
         except Refusal as refusal:
             outcome = refusal
+        except (StoreBusy, StoreFailed):
+            raise
         except Exception as error:
             raise _Poison(waiting, None) from error
         flush.outcomes.append((waiting.future, outcome))
@@ -423,6 +427,7 @@ class Committer:
             context=context,
             next_position=flush.head.position + len(flush.events) + 1,
             books=_Books(self._store, flush.events),
+            clock=flush.head.sandbox_now,
         )
 
     def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:
@@ -433,8 +438,8 @@ class Committer:
 
     def _accept(self, work: Work, answer: Answer, flush: _Flush) -> Reply | Refusal:
         flush.events += work.events
-        if work.set_clock is not None:
-            flush.head.sandbox_now = work.set_clock
+        if work.clock != flush.head.sandbox_now:
+            flush.head.sandbox_now = work.clock
             flush.wrote = True
         if answer.refusal is not None:
             if work.ends_purchase is not None:

@@ -114,8 +114,8 @@ class Work:
     next_position: int
     books: Books
     events: list[Recorded[Any]] = field(default_factory=list)
-    set_clock: Instant | None = None
-    """Where the sandbox's clock is to stand when this is written."""
+    clock: Instant | None = None
+    """Where the sandbox's clock stands, null when time is real; earlier commands of the batch may have moved it."""
     waits_for_purchase: UUID | None = None
     """The purchase that has to end before the caller can be answered."""
     ends_purchase: UUID | None = None

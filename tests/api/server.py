@@ -83,7 +83,7 @@ def create_key(folder: Path, db: str, role: str, name: str) -> Json:
 
 @contextmanager
 def listening(folder: Path, db: str, *options: str, **settings: str) -> Iterator[str]:
-    """The address of a server on a free port; ended by its process id."""
+    """The address of a server on a free port; ended by its process id. It must not have failed at anything."""
     with (folder / "server.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "api.main", "serve", "--no-access-log", "--port", "0", "--db", db, *options],
@@ -102,6 +102,8 @@ def listening(folder: Path, db: str, *options: str, **settings: str) -> Iterator
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)
+        logged = (folder / "server.log").read_text()
+        assert '"level":"error"' not in logged, logged
 
 
 # -- clients -----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,6 @@ def test_nothing_is_told_without_a_key(platform: Platform, route: Route) -> None
     [
         "",
         "Bearer",
-        "Bearer ",
         "Bearer th_",
         "Bearer th_" + "0" * 32,
         "Bearer TH_" + "0" * 32,

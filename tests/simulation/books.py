@@ -54,6 +54,10 @@ class File:
                 Stored(UUID(row["originator_id"]), row["originator_version"], *_rest(row))
                 for row in _rows(connection, "stored_events ORDER BY position")
             ]
+        self.recorded = [one.recorded() for one in self.stored]
+        self.streams: dict[UUID, list[Recorded[Any]]] = defaultdict(list)
+        for one in self.recorded:
+            self.streams[one.stream].append(one)
 
     # All that is always so
 
@@ -66,11 +70,9 @@ class File:
     def check_log(self) -> None:
         """Positions and versions without gaps, times that never go back, and a tree over exactly these bytes."""
         assert [one.position for one in self.stored] == list(range(1, self.head["position"] + 1))
-        versions: Counter[UUID] = Counter()
-        for one in self.stored:
-            versions[one.stream] += 1
-            assert one.version == versions[one.stream]
-        times = [one.recorded().occurred_at for one in self.stored]
+        for events in self.streams.values():
+            assert [one.version for one in events] == list(range(1, len(events) + 1))
+        times = [one.occurred_at for one in self.recorded]
         assert times == sorted(times)
         assert not times or times[-1] <= self.head["last_time"]
         leaves = [tree.leaf_bytes(one.stream, one.version, one.name, one.state) for one in self.stored]
@@ -120,8 +122,7 @@ class File:
 
     def _check_job(self, row: Row, assignments: list[Row]) -> None:
         """The rows say what the job's own history adds up to."""
-        stream = UUID(row["job_id"])
-        events = [one.recorded() for one in self.stored if one.stream == stream]
+        events = self.streams[UUID(row["job_id"])]
         job = JOB.fold(one.event for one in events)
         assert job is not None
         assert row == row | {
@@ -148,10 +149,13 @@ class File:
 
     def check_people(self) -> None:
         """Billing and wallets are other views of the same accounts."""
+        escrow: Counter[str] = Counter()
+        for name, cents in self.balances.items():
+            if ":escrow:" in name:
+                escrow[name.split(":")[1]] += cents
         for owner, row in self.billing.items():
-            escrow = [cents for name, cents in self.balances.items() if name.startswith(f"owner:{owner}:escrow:")]
             assert row["balance_cents"] == self.balances[f"owner:{owner}:credits"]
-            assert row["held_cents"] == sum(escrow)
+            assert row["held_cents"] == escrow[owner]
         for tester, row in self.wallets.items():
             payable = self.balances.get(f"tester:{tester}:payable", 0)
             assert row["granted_cents"] - row["withdrawn_cents"] == payable

@@ -1,0 +1,101 @@
+"""The sandbox's clock: it stands still until it is moved, and everything due is then written."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.server import (
+    ROOT,
+    Client,
+    Platform,
+    Unchanged,
+    client,
+    connected,
+    create_key,
+    done,
+    environment,
+    listening,
+    refused,
+    wrong_fields,
+)
+from tests.api.test_http_testers import after
+
+
+def test_time_stands_still_and_moves_when_told(platform: Platform) -> None:
+    now = platform.pass_time()
+    assert platform.pass_time() == now
+    assert platform.pass_time(seconds=1) == after(now, seconds=1)
+    assert platform.pass_time(hours=24) == after(now, seconds=1, hours=24)
+
+
+@pytest.mark.parametrize("seconds", [-1, 0.5, 1.0, "1", None, 315_360_001, True])
+def test_time_moves_in_whole_seconds_and_never_back(platform: Platform, operator: Client, seconds: Any) -> None:
+    now = platform.pass_time()
+    with Unchanged(operator):
+        assert wrong_fields(operator.post("/sandbox/clock", {"advanceSeconds": seconds})) == ["/advanceSeconds"]
+    assert platform.pass_time() == now
+
+
+def test_one_move_writes_all_that_falls_due_each_in_its_own_time(platform: Platform, owner: Client) -> None:
+    """The reservation runs out, the window ends, the settlement is approved: the answer comes when all is written."""
+    tester, idle = platform.testers(2)
+    now = platform.pass_time()
+    job_id = owner.post_job(3)
+    tester.complete(job_id)
+    reserved = idle.take(job_id)
+    moved = platform.operator.post("/sandbox/clock", {"advanceSeconds": 3 * 24 * 3_600})
+    assert done(moved)["now"] == after(now, days=3)
+    position = int(moved.headers["tallyhold-position"])
+    assert owner.position() == position
+    detail = owner.job(job_id)
+    assert (detail["status"], detail["settlementStatus"]) == ("completed", "approved")
+    assert done(idle.get(f"/tester/assignments/{reserved}"))["status"] == "expired"
+    entries = done(owner.get(f"/jobs/{job_id}/ledger"))["data"]
+    assert [(entry["type"], entry["occurredAt"]) for entry in entries] == [
+        ("escrow_hold", now),
+        ("escrow_release_unused", after(now, minutes=60)),
+        ("settlement_payout", after(now, minutes=60, hours=24)),
+        ("settlement_fee", after(now, minutes=60, hours=24)),
+    ]
+
+
+def test_an_answer_never_shows_a_deadline_that_has_passed(platform: Platform, owner: Client) -> None:
+    job_id = owner.post_job()
+    platform.pass_time(minutes=60, seconds=-1)
+    assert owner.job(job_id)["status"] == "active"
+    platform.pass_time(seconds=1)
+    assert owner.job(job_id)["status"] == "cancelled"
+
+
+def test_the_clock_is_kept_in_the_database_and_a_database_keeps_its_mode(tmp_path: Path) -> None:
+    db = f"sqlite:///{tmp_path / 'tallyhold.sqlite'}"
+    made = create_key(tmp_path, db, "operator", "Olga")
+    with listening(tmp_path, db, "--sandbox") as url, connected(url) as (http, _):
+        moved = done(client(http, made).post("/sandbox/clock", {"advanceSeconds": 1_000_000}))
+    with listening(tmp_path, db, "--sandbox") as url, connected(url) as (http, _):
+        operator = client(http, made)
+        assert done(operator.post("/sandbox/clock", {"advanceSeconds": 0})) == moved
+    refusal = subprocess.run(
+        [sys.executable, "-m", "api.main", "serve", "--port", "0", "--db", db],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert refusal.returncode == 1
+    assert "sandbox" in refusal.stderr
+
+
+def test_there_is_no_clock_to_move_where_time_is_real(tmp_path: Path) -> None:
+    db = f"sqlite:///{tmp_path / 'real.sqlite'}"
+    made = {role: create_key(tmp_path, db, role, "Somebody") for role in ("operator", "owner")}
+    with listening(tmp_path, db) as url, connected(url) as (http, contract):
+        for who in made.values():
+            response = client(http, who).post("/sandbox/clock", {"advanceSeconds": 1})
+            refused(response, 404, "not_found")
+        assert not [path for path in contract.document["paths"] if path.startswith("/sandbox")]
