@@ -11,7 +11,7 @@ from domain.job.terms import Terms
 from domain.recorded import Recorded
 from projections.json import text, to_json
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update, Value
-from projections.terms_view import payment_rules_view, terms_view
+from projections.terms_view import posted_view, terms_view, variant_view
 
 JOBS = Table(
     name="jobs",
@@ -26,20 +26,18 @@ JOBS = Table(
         "settlement_status": "TEXT",
         "settlement_deadline": "INTEGER",
         "closed_reason": "TEXT",
-        "title": "TEXT",
         "target_testers": "INTEGER",
         "open_slots": "INTEGER",
+        "assignments": "INTEGER",
+        "completed": "INTEGER",
         "openness": "INTEGER",
         "escrow_hold_cents": "INTEGER",
         "escrow_balance_cents": "INTEGER",
-        "created_at": "INTEGER",
         "starts_at": "INTEGER",
-        "posting_ends_at": "INTEGER",
         "due_at": "INTEGER",
         "due_kind": "INTEGER",
-        "project_id": "TEXT",
-        "payment_rules": "TEXT",
         "maxima": "TEXT",
+        "posted": "TEXT",
     },
     indexes=(
         Index(("job_id",), unique=True),
@@ -51,16 +49,18 @@ JOBS = Table(
 )
 """Times are milliseconds; ``due_at`` and ``due_kind`` are the next deadline of the job itself.
 
-``openness``: 0 no variant takes a tester of whom nothing is known, 1 some do, 2 all do.
+``assignments`` were ever taken, ``completed`` of them handed in. ``maxima`` are JSON, by variant id. ``posted`` is
+the part of the list's item that never changes, as JSON. ``openness``: 0 no variant takes a tester of whom nothing is
+known, 1 some do, 2 all do. ``escrow_balance_cents`` is the ledger's: the balance of the job's escrow account.
 """
 
 JOB_TERMS = Table(
     name="job_terms",
     key="position",
     primary_key="position",
-    columns={"position": "INTEGER", "terms": "TEXT", "open_variants": "TEXT"},
+    columns={"position": "INTEGER", "terms": "TEXT", "variants": "TEXT", "open_variants": "TEXT"},
 )
-"""The terms as the detail shows them, JSON, by the job's position of creation.
+"""The terms and the variants as the detail shows them, JSON, by the job's position of creation.
 
 ``open_variants`` are the ids of the variants that take a tester of whom nothing is known, where not all do.
 """
@@ -82,25 +82,24 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
             "settlement_status": None,
             "settlement_deadline": None,
             "closed_reason": None,
-            "title": terms.title,
             "target_testers": terms.target_testers,
             "open_slots": terms.target_testers,
+            "assignments": 0,
+            "completed": 0,
             "openness": _openness(terms, open_variants),
             "escrow_hold_cents": event.hold_cents,
-            "escrow_balance_cents": event.hold_cents,
-            "created_at": recorded.occurred_at,
+            "escrow_balance_cents": 0,
             "starts_at": terms.starts_at,
-            "posting_ends_at": event.posting_ends_at,
             "due_at": event.posting_ends_at,
             "due_kind": DeadlineKind.POSTING_END.value,
-            "project_id": text(terms.project_id),
-            "payment_rules": to_json(payment_rules_view(terms)),
-            "maxima": None,
+            "maxima": to_json({text(v.id): v.first_maximum for v in terms.variants}),
+            "posted": to_json(posted_view(job_id, terms, recorded.occurred_at)),
         },
     )
     terms_row: dict[str, Value] = {
         "position": recorded.position,
-        "terms": to_json(terms_view(terms)),
+        "terms": to_json(terms_view(terms, event.posting_ends_at)),
+        "variants": to_json([variant_view(v) for v in terms.variants]),
         "open_variants": None if len(open_variants) == len(terms.variants) else to_json([v.id for v in open_variants]),
     }
     yield Insert(JOB_TERMS, recorded.position, terms_row)
@@ -137,12 +136,11 @@ def _resized(recorded: Recorded[e.Resized]) -> Iterator[Change]:
         {"target_testers": event.target, **_maxima(event.maxima)},
         open_slots=event.target - event.previous_target,
         escrow_hold_cents=delta,
-        escrow_balance_cents=delta,
     )
 
 
 def _maxima(maxima: dict[UUID, int]) -> dict[str, Value]:
-    return {"maxima": to_json({str(key): value for key, value in maxima.items()})} if maxima else {}
+    return {"maxima": to_json({text(key): value for key, value in maxima.items()})} if maxima else {}
 
 
 def _cancelled(recorded: Recorded[e.Cancelled]) -> Iterator[Change]:
@@ -151,7 +149,6 @@ def _cancelled(recorded: Recorded[e.Cancelled]) -> Iterator[Change]:
         recorded,
         {"status": "cancelled", "closed_reason": event.reason.value, **NO_DEADLINE},
         escrow_hold_cents=-event.released_cents,
-        escrow_balance_cents=-event.released_cents,
     )
 
 
@@ -169,7 +166,6 @@ def _settled(recorded: Recorded[e.Settled]) -> Iterator[Change]:
             "due_at": event.deadline,
             "due_kind": DeadlineKind.AUTO_APPROVAL.value,
         },
-        escrow_balance_cents=-event.released_cents,
     )
 
 
@@ -185,21 +181,20 @@ def _resolved(recorded: Recorded[e.Resolved]) -> Iterator[Change]:
     yield _update(recorded, {} if recorded.event.remaining else {"settlement_status": "resolved"})
 
 
-def _granted(recorded: Recorded[e.PayoutGranted]) -> Iterator[Change]:
-    yield _update(recorded, escrow_balance_cents=-recorded.event.payout_cents - recorded.event.fee_cents)
-
-
 def _refunded(recorded: Recorded[e.Refunded]) -> Iterator[Change]:
-    refund = recorded.event.refund_cents
-    yield _update(recorded, escrow_hold_cents=-refund, escrow_balance_cents=-refund)
+    yield _update(recorded, escrow_hold_cents=-recorded.event.refund_cents)
 
 
 def _slot_taken(recorded: Recorded[e.SlotTaken]) -> Iterator[Change]:
-    yield _update(recorded, open_slots=-1)
+    yield _update(recorded, open_slots=-1, assignments=1)
 
 
 def _slot_freed(recorded: Recorded[Any]) -> Iterator[Change]:
     yield _update(recorded, open_slots=1)
+
+
+def _completed(recorded: Recorded[e.TaskCompleted]) -> Iterator[Change]:
+    yield _update(recorded, completed=1)
 
 
 def _version_only(recorded: Recorded[Any]) -> Iterator[Change]:
@@ -221,12 +216,12 @@ JOB_LIST = ReadModel(
         e.Approved: _approved,
         e.Disputed: _disputed,
         e.Resolved: _resolved,
-        e.PayoutGranted: _granted,
+        e.PayoutGranted: _version_only,
         e.Refunded: _refunded,
         e.SlotTaken: _slot_taken,
         e.TaskStarted: _version_only,
         e.ProofRejected: _version_only,
-        e.TaskCompleted: _version_only,
+        e.TaskCompleted: _completed,
         e.SlotReturned: _slot_freed,
         e.ReservationExpired: _slot_freed,
         e.TaskTimedOut: _slot_freed,

@@ -7,8 +7,9 @@ from domain.ledger.accounts import AccountKind
 from domain.ledger.journal import JournalEntry
 from domain.ledger.rules import POSTING_RULES, journal_entries
 from domain.recorded import Recorded
+from projections.jobs import JOBS
 from projections.json import text
-from projections.read_model import Add, Change, Index, Insert, ReadModel, Table
+from projections.read_model import Add, Change, Index, Insert, ReadModel, Table, Update
 
 JOURNAL = Table(
     name="journal",
@@ -40,7 +41,7 @@ BALANCES = Table(
     primary_key="account",
     columns={"account": "TEXT", "kind": "TEXT", "balance_cents": "INTEGER"},
 )
-"""Each account's balance on its normal side, in cents."""
+"""The balance of each account on its normal side, in cents; a job's escrow account has its balance in the job's row."""
 
 BILLING = Table(
     name="billing",
@@ -61,11 +62,13 @@ def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
         owner = text(entry.owner_id)
         for (kind, name), side, cents in entry.postings:
             amount = cents if side is kind.normal_side else -cents
+            if kind is AccountKind.ESCROW:
+                yield Update(JOBS, text(entry.job_id), {}, {"escrow_balance_cents": amount})
+                yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": 0, "held_cents": amount})
+                continue
             yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
             if kind is AccountKind.OWNER_CREDITS:
                 yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": amount, "held_cents": 0})
-            elif kind is AccountKind.ESCROW:
-                yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": 0, "held_cents": amount})
 
 
 def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> Insert:

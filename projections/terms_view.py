@@ -3,16 +3,31 @@
 from typing import Any
 
 from domain.job.terms import FeedbackQuestion, PayKind, PaymentRule, Terms, Variant
+from domain.times import Instant
 from projections.json import text
+from projections.times import iso, iso_or_none
 
 
-def terms_view(terms: Terms) -> dict[str, Any]:
-    """What never changes in a job's detail."""
+def posted_view(job_id: str, terms: Terms, created_at: Instant) -> dict[str, Any]:
+    """What never changes in a job's item of the list."""
+    return {
+        "id": job_id,
+        "title": terms.title,
+        "createdAt": iso(created_at),
+        "projectId": text(terms.project_id),
+        "paymentRules": [_payment_rule(rule) for rule in terms.payment_rules],
+    }
+
+
+def terms_view(terms: Terms, posting_ends_at: Instant) -> dict[str, Any]:
+    """What never changes in a job's detail, besides its item of the list and its variants."""
     return {
         "description": terms.description,
         "descriptionMimeType": terms.description_mime_type,
         "category": terms.category,
         "jobPostingTimeLimitMinutes": terms.posting_window_minutes,
+        "startsAt": iso_or_none(terms.starts_at),
+        "postingEndsAt": iso(posting_ends_at),
         "projectTestersOnly": terms.project_testers_only,
         "taskHardTimeLimitMinutes": terms.hard_limit_minutes,
         "taskPaidTimeLimitMinutes": terms.paid_limit_minutes,
@@ -21,13 +36,7 @@ def terms_view(terms: Terms) -> dict[str, Any]:
         ],
         "proofOfCompletion": {"method": "password"} if terms.proof_hash else None,
         "feeBasisPoints": terms.pricing.fee_basis_points,
-        "variants": [variant_view(v) for v in terms.variants],
     }
-
-
-def payment_rules_view(terms: Terms) -> list[dict[str, Any]]:
-    """The payment rules with the fields of their kind."""
-    return [_payment_rule(rule) for rule in terms.payment_rules]
 
 
 def _payment_rule(rule: PaymentRule) -> dict[str, Any]:
@@ -37,7 +46,7 @@ def _payment_rule(rule: PaymentRule) -> dict[str, Any]:
 
 
 def variant_view(variant: Variant) -> dict[str, Any]:
-    """One version of the task."""
+    """One version of the task, but for its maximum, which a resize may widen."""
     placement = variant.placement
     return {
         "id": text(variant.id),
@@ -45,7 +54,6 @@ def variant_view(variant: Variant) -> dict[str, Any]:
         "descriptionMimeType": variant.description_mime_type,
         "url": variant.url,
         "targetTestersMin": variant.target_testers_min,
-        "targetTestersMax": variant.first_maximum,
         "feedbackQuestions": [_question(q) for q in variant.feedback_questions],
         "placement": placement
         and {

@@ -17,60 +17,49 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def job_list_item(row: Row) -> dict[str, Any]:
-    """One job of the owner's list."""
-    return {
-        "id": row["job_id"],
-        "title": row["title"],
-        "status": row["status"],
-        "targetTesters": row["target_testers"],
-        "escrowHoldCents": row["escrow_hold_cents"],
-        "settlementStatus": row["settlement_status"],
-        "createdAt": iso(row["created_at"]),
-        "projectId": row["project_id"],
-        "paymentRules": msgspec.Raw(row["payment_rules"].encode()),
-    }
+def job_list_item(posted: str, status: str, settled: str | None, target: int, hold_cents: int) -> str:
+    """One job of the owner's list, as JSON: what was posted, and what has changed since."""
+    return (
+        f'{posted[:-1]},"status":"{status}","settlementStatus":{_quoted(settled)},"targetTesters":{target},'
+        f'"escrowHoldCents":{hold_cents}}}'
+    )
 
 
-def job_detail(
-    row: Row, terms: str, counts: Mapping[str, tuple[int, int]]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A job without and its variants without their completed assignments.
+def _quoted(word: str | None) -> str:
+    """A word of ours as JSON; it holds nothing that would have to be escaped."""
+    return "null" if word is None else f'"{word}"'
 
-    ``counts`` are each variant's taken and completed assignments, by variant id.
+
+def job_detail_head(row: Row) -> str:
+    """A job's detail as JSON up to its variants, without the closing brace."""
+    item = job_list_item(
+        row["posted"], row["status"], row["settlement_status"], row["target_testers"], row["escrow_hold_cents"]
+    )
+    return (
+        f'{item[:-1]},"settlementDeadline":{_quoted(iso_or_none(row["settlement_deadline"]))},'
+        f'"escrowBalanceCents":{row["escrow_balance_cents"]},"closedReason":{_quoted(row["closed_reason"])},'
+        f"{row['terms'][1:-1]}"
+    )
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+_decode_names = msgspec.json.Decoder(list[_Named]).decode
+_decode_each = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def variant_heads(row: Row, counts: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
+    """Each variant's id, and the variant as JSON up to its completed assignments, without the closing brace.
+
+    ``counts`` are the taken and completed assignments, by variant id.
     """
-    detail: dict[str, Any] = _decode(terms)
-    variants = detail.pop("variants")
-    maxima = _decode(row["maxima"]) if row["maxima"] else {}
-    for variant in variants:
-        taken, completed = counts.get(variant["id"], (0, 0))
-        variant["targetTestersMax"] = maxima.get(variant["id"], variant["targetTestersMax"])
-        variant["assignmentCount"] = taken
-        variant["completedCount"] = completed
-    return {**job_list_item(row), **_settlement(row), **detail}, variants
-
-
-def _settlement(row: Row) -> dict[str, Any]:
-    return {
-        "settlementDeadline": iso_or_none(row["settlement_deadline"]),
-        "escrowBalanceCents": row["escrow_balance_cents"],
-        "closedReason": row["closed_reason"],
-        "startsAt": iso_or_none(row["starts_at"]),
-        "postingEndsAt": iso(row["posting_ends_at"]),
-    }
-
-
-def detail_chunks(
-    detail: dict[str, Any], variants: Sequence[dict[str, Any]], completed: Mapping[str, Iterator[bytes]]
-) -> Iterator[bytes]:
-    """The JSON of a job's detail in pieces; ``completed`` gives the assignments of each variant as pieces."""
-    yield _encode(detail)[:-1] + b',"variants":['
-    for number, variant in enumerate(variants):
-        opening = b"," if number else b""
-        yield opening + _encode(variant)[:-1] + b',"completedAssignments":['
-        yield from completed[variant["id"]]
-        yield b"]}"
-    yield b"]}"
+    maxima = _decode(row["maxima"])
+    for named, raw in zip(_decode_names(row["variants"]), _decode_each(row["variants"]), strict=True):
+        taken, completed = counts.get(named.id, (0, 0))
+        progress = b',"targetTestersMax":%d,"assignmentCount":%d,"completedCount":%d'
+        yield named.id, bytes(raw)[:-1] + progress % (maxima[named.id], taken, completed)
 
 
 def assignment_pieces(rows: Iterator[Sequence[Row]], job_settlement: str | None) -> Iterator[bytes]:
@@ -144,45 +133,36 @@ def tester_assignment(row: Row, job_settlement: str | None, variant: dict[str, A
     }
 
 
-def variant_of(terms: str, variant_id: str) -> dict[str, Any]:
-    """A variant's part of a job's terms."""
-    variants: list[dict[str, Any]] = _decode(terms)["variants"]
-    return next(v for v in variants if v["id"] == variant_id)
+def variant_of(row: Row) -> dict[str, Any]:
+    """The variant of an assignment's row, which is joined with its job's."""
+    variant_id = row["variant_id"]
+    variant: dict[str, Any] = next(v for v in _decode(row["variants"]) if v["id"] == variant_id)
+    return {**variant, "targetTestersMax": _decode(row["maxima"])[variant_id]}
 
 
-def offered_job(row: Row, terms: str) -> dict[str, Any]:
+def offered_job(row: Row) -> dict[str, Any]:
     """A job as a tester sees it who may take it."""
-    view = _decode(terms)
+    posted, terms = _decode(row["posted"]), _decode(row["terms"])
+    shown = ("description", "descriptionMimeType", "category", "taskHardTimeLimitMinutes", "taskPaidTimeLimitMinutes")
+    also = ("legalAgreements", "proofOfCompletion", "postingEndsAt")
     return {
-        "id": row["job_id"],
-        "title": row["title"],
-        "description": view["description"],
-        "descriptionMimeType": view["descriptionMimeType"],
-        "category": view["category"],
-        "paymentRules": msgspec.Raw(row["payment_rules"].encode()),
+        "id": posted["id"],
+        "title": posted["title"],
+        "paymentRules": posted["paymentRules"],
+        "createdAt": posted["createdAt"],
         "openSlots": row["open_slots"],
-        "taskHardTimeLimitMinutes": view["taskHardTimeLimitMinutes"],
-        "taskPaidTimeLimitMinutes": view["taskPaidTimeLimitMinutes"],
-        "legalAgreements": view["legalAgreements"],
-        "proofOfCompletion": view["proofOfCompletion"],
-        "postingEndsAt": iso(row["posting_ends_at"]),
-        "createdAt": iso(row["created_at"]),
+        **{name: terms[name] for name in (*shown, *also)},
     }
 
 
-def has_room(row: Row, terms: str, open_variants: str, counts: Mapping[str, tuple[int, int]]) -> bool:
+def has_room(row: Row, counts: Mapping[str, tuple[int, int]]) -> bool:
     """Whether a job has an open slot in a variant that takes a tester of whom nothing is known."""
-    maxima = _decode(row["maxima"]) if row["maxima"] else {}
+    maxima = _decode(row["maxima"])
     rooms = [
-        Room(
-            UUID(v["id"]),
-            v["targetTestersMin"],
-            maxima.get(v["id"], v["targetTestersMax"]),
-            counts.get(v["id"], (0, 0))[0],
-        )
-        for v in _decode(terms)["variants"]
+        Room(UUID(v["id"]), v["targetTestersMin"], maxima[v["id"]], counts.get(v["id"], (0, 0))[0])
+        for v in _decode(row["variants"])
     ]
-    eligible = {UUID(variant_id) for variant_id in _decode(open_variants)}
+    eligible = {UUID(variant_id) for variant_id in _decode(row["open_variants"])}
     return open_room(rooms, eligible, row["open_slots"]) is not None
 
 

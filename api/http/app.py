@@ -174,14 +174,20 @@ class Endpoint(BaseRoute):
         call = await self._call(_Asked(route, ids, principal, headers, _query_pairs(scope), body, answer.request_id))
         position = None
         if not route.is_command:
-            if route.roles:
-                await service.catch_up()
-            position = service.reads.position()  # before it is read: never more than what is shown
+            position = await self._position(route)
         outcome = await route.handle(call)
         if isinstance(outcome, Reply):
             await answer.reply(outcome)
         else:
             await answer.show(outcome, position if outcome.position is None else outcome.position)
+
+    async def _position(self, route: Route) -> int:
+        """The position that a read is sure to show: told before it is read. What is due is written first."""
+        if route.roles and self._service.committer.has_due():
+            await self._service.catch_up()
+        elif route.roles:
+            return self._service.key_ring.position
+        return self._service.reads.position()
 
     # -- the checks, in order ----------------------------------------------------------------------------------
 

@@ -284,10 +284,11 @@ def _by_status(refusals: Iterable[type[Refusal]]) -> Iterator[tuple[HTTPStatus, 
 
 
 def _responses(routes: Sequence[Route]) -> Iterator[tuple[str, Json]]:
-    """The problems that have but one cause, under its name."""
-    used = {refusal for route in routes for refusal in refusals_of(route)}
+    """The problems that have but one cause in some route, under its name."""
+    by_status = [each for route in routes for each in _by_status(refusals_of(route))]
+    alone = {refusals[0] for _, refusals in by_status if len(refusals) == 1}
     for refusal, status in STATUSES.items():
-        if refusal in used:
+        if refusal in alone:
             yield refusal.__name__, _problem(status, [refusal])
 
 

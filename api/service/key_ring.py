@@ -12,16 +12,17 @@ class KeyRing:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
-        self._position = -1
+        self.position = -1
+        """The end of the log when a key was last looked at."""
         self._principals: GenerationCache[bytes, Principal] = GenerationCache(CACHED_KEYS)
 
     def principal(self, authorization: bytes) -> Principal | None:
         """Whose ``Bearer`` key it is, as of the newest event of the log; null if nobody's."""
         position = self._reads.position()
-        if position != self._position:
-            if self._reads.has_access_events(self._position, position):
+        if position != self.position:
+            if self._reads.has_access_events(self.position, position):
                 self._principals.clear()
-            self._position = position
+            self.position = position
         return self._principals.get(authorization) or self._look_up(authorization)
 
     def _look_up(self, authorization: bytes) -> Principal | None:

@@ -26,7 +26,7 @@ class Principal:
 class Page:
     """Some items of a list; ``last`` is the key of the last one where more follow, else null."""
 
-    items: list[dict[str, Any]]
+    items: Sequence[Any]
     last: int | None
 
 

@@ -88,7 +88,7 @@ def _assignment_body(work: Work, job_id: UUID, assignment_id: UUID) -> dict[str,
         "durationMinutes": assignment.duration_minutes,
         "payoutCents": assignment.payout_cents if completed else None,
         "settlementStatus": assignment.settled_as,
-        "variant": variant_view(variant),
+        "variant": {**variant_view(variant), "targetTestersMax": job.maxima[variant.id]},
     }
 
 

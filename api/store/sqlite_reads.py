@@ -7,10 +7,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from api.service.cache import GenerationCache
 from api.service.reads import JobFilter, LedgerFilter, Page, Principal
 from api.store.sqlite import connect
 from domain.recorded import Actor, ActorKind
@@ -22,6 +26,8 @@ Row = Mapping[str, Any]
 
 STATUSES = ("active", "paused", "closing", "completed", "cancelled")
 SETTLEMENTS = (None, "pending_approval", "approved", "disputed", "resolved")
+OWNERS_CACHED = 20_000
+"""A job never changes its owner."""
 AT_ONCE = 500
 """Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
 
@@ -32,6 +38,9 @@ class SQLiteReads:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = self._connect()
+        self._owners: GenerationCache[UUID, UUID] = GenerationCache(OWNERS_CACHED)
+        self._plain = self._connection.cursor()
+        self._plain.row_factory = None  # bare tuples, where a list is built on the hot path
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(str(self._path))
@@ -113,8 +122,15 @@ class SQLiteReads:
     # -- whose is it -------------------------------------------------------------------------------------------
 
     def owner_of_job(self, job_id: UUID) -> UUID | None:
-        row = self._one("SELECT owner_id FROM jobs WHERE job_id = ?", str(job_id))
-        return UUID(row[0]) if row else None
+        owner_id = self._owners.get(job_id)
+        if owner_id is None:
+            row = self._one("SELECT owner_id FROM jobs WHERE job_id = ?", str(job_id))
+            if row is None:
+                return None
+            owner_id = UUID(row[0])
+            self._owners.age()
+            self._owners.put(job_id, owner_id)
+        return owner_id
 
     def place_of_assignment(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
         """The job and the tester of an assignment."""
@@ -127,14 +143,11 @@ class SQLiteReads:
         """The owner's jobs, newest first."""
         params = (str(owner_id), _or_last(before))
         if wanted.status is None and wanted.settlement_status is None:
-            rows = self._all(
-                "SELECT * FROM jobs WHERE owner_id = ? AND position < ? ORDER BY position DESC LIMIT ?",
-                *params,
-                limit + 1,
-            )
+            rows = self._plain.execute(_JOBS + "ORDER BY position DESC LIMIT ?", (*params, limit + 1)).fetchall()
         else:
             rows = self._filtered_jobs(wanted, params, limit)
-        return _page(rows, limit, "position", views.job_list_item)
+        items = [msgspec.Raw(views.job_list_item(*row).encode()) for _, *row in rows[:limit]]
+        return Page(items, rows[limit - 1][0] if len(rows) > limit else None)
 
     def _filtered_jobs(self, wanted: JobFilter, params: tuple[Any, ...], limit: int) -> list[Any]:
         """A page merged of one run of the index for each combination: its cost does not grow with the list."""
@@ -142,17 +155,11 @@ class SQLiteReads:
         settlements: Sequence[str | None] = SETTLEMENTS
         if wanted.settlement_status is not None:
             settlements = (None if wanted.settlement_status == "none" else wanted.settlement_status,)
+        sql = _JOBS + "AND status = ? AND settlement_status IS ? ORDER BY position DESC LIMIT ?"
         rows: list[Any] = []
         for status, settled in product(statuses, settlements):
-            rows += self._all(
-                "SELECT * FROM jobs WHERE owner_id = ? AND position < ? AND status = ? AND settlement_status IS ? "
-                "ORDER BY position DESC LIMIT ?",
-                *params,
-                status,
-                settled,
-                limit + 1,
-            )
-        return sorted(rows, key=lambda row: -row["position"])[: limit + 1]
+            rows += self._plain.execute(sql, (*params, status, settled, limit + 1))
+        return sorted(rows, key=itemgetter(0), reverse=True)[: limit + 1]
 
     def job_status(self, job_id: UUID) -> str:
         status: str = self._one("SELECT status FROM jobs WHERE job_id = ?", str(job_id))[0]
@@ -163,38 +170,22 @@ class SQLiteReads:
 
         With more than AT_ONCE completed assignments the pieces hold a connection of their own until used up.
         """
-        completed = self._one(
-            "SELECT count(*) FROM (SELECT 1 FROM assignments WHERE job_id = ? AND status = 'completed' LIMIT ?)",
-            str(job_id),
-            AT_ONCE + 1,
-        )[0]
-        if completed > AT_ONCE:
-            return _begun(self._detail_on_its_own(job_id, timed_out))
-        return _begun(iter(list(self._detail(self._connection, job_id, timed_out))))
+        with self._snapshot():
+            row = self._one(_DETAIL, str(job_id))
+            if row["completed"] <= AT_ONCE:
+                return row["version"], iter(list(_detail(self._connection, row, timed_out)))
+        return _begun(self._detail_on_its_own(job_id, timed_out))
 
     def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
+        """First the version, then the pieces, all of one snapshot."""
         connection = self._connect()
         try:
-            yield from self._detail(connection, job_id, timed_out)
+            with self._snapshot(connection):
+                row = connection.execute(_DETAIL, (str(job_id),)).fetchone()
+                yield row["version"]
+                yield from _detail(connection, row, timed_out)
         finally:
             connection.close()
-
-    def _detail(self, connection: sqlite3.Connection, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
-        """First the version, then the pieces, all of one snapshot."""
-        with self._snapshot(connection):
-            row = connection.execute(
-                "SELECT jobs.*, terms FROM jobs JOIN job_terms USING (position) WHERE job_id = ?", (str(job_id),)
-            ).fetchone()
-            yield row["version"]
-            counts = _counts(connection, str(job_id))
-            detail, variants = views.job_detail(row, row["terms"], counts)
-            if timed_out is not None:
-                detail["timedOut"] = timed_out
-            settled = row["settlement_status"]
-            completed = {
-                v["id"]: views.assignment_pieces(_completed(connection, job_id, v["id"]), settled) for v in variants
-            }
-            yield from views.detail_chunks(detail, variants, completed)
 
     def assignments(self, job_id: UUID, after: int | None, limit: int) -> Page:
         """All assignments of a job, oldest first."""
@@ -222,7 +213,7 @@ class SQLiteReads:
         """Jobs with a slot that this tester may take now, newest first."""
         with self._snapshot():
             rows = self._connection.execute(
-                "SELECT jobs.*, terms, open_variants FROM jobs JOIN job_terms USING (position) "
+                "SELECT jobs.*, terms, variants, open_variants FROM jobs JOIN job_terms USING (position) "
                 "WHERE status = 'active' AND open_slots > 0 AND openness > 0 AND position < ? "
                 "AND (starts_at IS NULL OR starts_at <= ?) "
                 "AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.tester_id = ? AND a.job_id = jobs.job_id) "
@@ -231,14 +222,14 @@ class SQLiteReads:
             )
             found = list(islice((row for row in rows if self._has_room(row)), limit + 1))
             rows.close()
-        return _page(found, limit, "position", lambda row: views.offered_job(row, row["terms"]))
+        return _page(found, limit, "position", views.offered_job)
 
     def _has_room(self, row: Row) -> bool:
         """Whether one of the variants that take anybody is open; where all do, an open slot is enough."""
         if row["openness"] == 2:
             return True
         counts = _counts(self._connection, row["job_id"])
-        return views.has_room(row, row["terms"], row["open_variants"], counts)
+        return views.has_room(row, counts)
 
     def tester_assignments(self, tester_id: UUID, before: int | None, limit: int) -> Page:
         """The tester's own assignments, newest first."""
@@ -299,7 +290,7 @@ class SQLiteReads:
 
     def balances(self) -> Mapping[str, int]:
         """The balance of every account on its normal side, in cents."""
-        return dict(self._all("SELECT account, balance_cents FROM balances ORDER BY account"))
+        return dict(self._all(BALANCES_OF_ALL_ACCOUNTS))
 
     def open_purchases(self, limit: int) -> Sequence[tuple[UUID, UUID, int]]:
         """Owner, id and cents of purchases that the gateway has not answered."""
@@ -335,14 +326,40 @@ class SQLiteReads:
 
 
 _TESTER_ASSIGNMENT = (
-    "SELECT a.*, jobs.settlement_status AS job_settlement, terms FROM assignments a "
+    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, variants FROM assignments a "
     "JOIN jobs ON jobs.job_id = a.job_id JOIN job_terms ON job_terms.position = jobs.position "
 )
 
 
 def _tester_assignment(row: Row) -> dict[str, Any]:
-    variant = views.variant_of(row["terms"], row["variant_id"])
-    return views.tester_assignment(row, row["job_settlement"], variant)
+    return views.tester_assignment(row, row["job_settlement"], views.variant_of(row))
+
+
+BALANCES_OF_ALL_ACCOUNTS = (
+    "SELECT account, balance_cents FROM balances UNION ALL "
+    "SELECT 'owner:' || owner_id || ':escrow:' || job_id, escrow_balance_cents FROM jobs ORDER BY 1"
+)
+_JOBS = (
+    "SELECT position, posted, status, settlement_status, target_testers, escrow_hold_cents FROM jobs "
+    "WHERE owner_id = ? AND position < ? "
+)
+_DETAIL = "SELECT jobs.*, terms, variants FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
+
+
+def _detail(connection: sqlite3.Connection, row: Row, timed_out: bool | None) -> Iterator[bytes]:
+    """A job's detail in pieces of JSON."""
+    waited = "" if timed_out is None else f',"timedOut":{"true" if timed_out else "false"}'
+    yield f'{views.job_detail_head(row)}{waited},"variants":['.encode()
+    job_id = row["job_id"]
+    counts = _counts(connection, job_id) if row["assignments"] else {}
+    opening = b""
+    for variant_id, head in views.variant_heads(row, counts):
+        yield opening + head + b',"completedAssignments":['
+        if row["completed"]:
+            yield from views.assignment_pieces(_completed(connection, job_id, variant_id), row["settlement_status"])
+        yield b"]}"
+        opening = b","
+    yield b"]}"
 
 
 def _counts(connection: sqlite3.Connection, job_id: str) -> Mapping[str, tuple[int, int]]:
@@ -354,10 +371,10 @@ def _counts(connection: sqlite3.Connection, job_id: str) -> Mapping[str, tuple[i
     return {variant: (taken, completed) for variant, taken, completed in rows}
 
 
-def _completed(connection: sqlite3.Connection, job_id: UUID, variant_id: str) -> Iterator[Sequence[Row]]:
+def _completed(connection: sqlite3.Connection, job_id: str, variant_id: str) -> Iterator[Sequence[Row]]:
     cursor = connection.execute(
         "SELECT * FROM assignments WHERE job_id = ? AND variant_id = ? AND status = 'completed' ORDER BY position",
-        (str(job_id), variant_id),
+        (job_id, variant_id),
     )
     while page := cursor.fetchmany(100):
         yield page

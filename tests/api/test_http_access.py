@@ -60,7 +60,8 @@ def test_nothing_is_told_without_a_key(platform: Platform, route: Route) -> None
     ],
 )
 def test_an_unknown_key_is_none(platform: Platform, shown: str | bytes) -> None:
-    refused(platform.http.get("/jobs", headers={"authorization": shown}), 401, "not_authenticated")
+    header = shown if isinstance(shown, bytes) else shown.encode()
+    refused(platform.http.get("/jobs", headers={b"authorization": header}), 401, "not_authenticated")
 
 
 def test_the_scheme_is_read_without_regard_to_case(owner: Client) -> None:

@@ -68,10 +68,11 @@ def test_approval_pays_everybody_and_is_irreversible(settled: Settled) -> None:
     shown = settled.settlement()
     assert (shown["escrowHoldCents"], shown["escrowBalanceCents"], shown["settlementDeadline"]) == (1_170, 0, None)
     assert settled.statuses() == ["approved"] * 3
-    for verb, body in (("approve", None), ("dispute", {"lowQuality": True})):
-        refused(settled.owner.post(f"{path}/{verb}", body), 409, "not_pending_approval")
-    for verb, body in (("settle", None), ("cancel", None), ("resume", None), ("resize", {"targetTesters": 5})):
-        refused(settled.owner.post(f"{path}/{verb}", body), 409, "invalid_state")
+    refused(settled.owner.post(f"{path}/approve"), 409, "not_pending_approval")
+    refused(settled.dispute({"lowQuality": True}), 409, "not_pending_approval")
+    for verb in ("pause", "resume", "stop", "settle", "cancel"):
+        refused(settled.owner.post(f"{path}/{verb}"), 409, "invalid_state")
+    refused(settled.owner.post(f"{path}/resize", {"targetTesters": 5}), 409, "invalid_state")
 
 
 def test_nobody_acts_until_the_deadline_and_it_is_approved(platform: Platform, settled: Settled) -> None:
@@ -240,8 +241,9 @@ def test_operators_see_disputes_with_their_age_the_oldest_first(platform: Platfo
     assert settled.job_id not in [each["jobId"] for each in everything(platform, status="open")]
 
 
-def everything(platform: Platform, **asked: str) -> list[Json]:
-    items, cursor = [], {}
+def everything(platform: Platform, **asked: Any) -> list[Json]:
+    items: list[Json] = []
+    cursor: Json = {}
     while True:
         page = done(platform.operator.get("/operator/disputes", limit=2, **asked, **cursor))
         items += page["data"]

@@ -134,7 +134,7 @@ def test_a_dry_run_tells_the_version_that_the_job_still_has(owner: Client) -> No
 
 
 def test_a_dry_run_shows_no_secret(owner: Client, operator: Client, platform: Platform) -> None:
-    proof = {"proofOfCompletion": {"method": "password", "password": "open sesame"}}
+    proof: Json = {"proofOfCompletion": {"method": "password", "password": "open sesame"}}
     response = owner.post("/jobs", a_job(**proof), dryRun="true")
     assert "sesame" not in response.text
     assert "argon2" not in response.text
@@ -144,7 +144,7 @@ def test_a_dry_run_shows_no_secret(owner: Client, operator: Client, platform: Pl
 
 
 def test_a_password_cannot_be_guessed_by_dry_runs(owner: Client, tester: Client) -> None:
-    proof = {"proofOfCompletion": {"method": "password", "password": "sesame"}}
+    proof: Json = {"proofOfCompletion": {"method": "password", "password": "sesame"}}
     path = f"/tester/assignments/{tester.start(owner.post_job(1, **proof))}/submit"
     for guess in ("sesame", "wrong"):
         with Unchanged(tester):

@@ -151,11 +151,11 @@ def test_a_dry_run_keeps_no_key(owner: Client) -> None:
 
 def test_a_password_tells_requests_apart_and_is_nowhere_in_the_database(platform: Platform, owner: Client) -> None:
     secret, key = "correct horse battery staple", a_key()
-    proof = {"proofOfCompletion": {"method": "password", "password": secret}}
+    proof: Json = {"proofOfCompletion": {"method": "password", "password": secret}}
     first = owner.post("/jobs", a_job(**proof), headers=key)
     done(first, 201)
     assert_replayed(owner.post("/jobs", a_job(**proof), headers=key), first)
-    other = {"proofOfCompletion": {"method": "password", "password": "tr0ub4dor&3"}}
+    other: Json = {"proofOfCompletion": {"method": "password", "password": "tr0ub4dor&3"}}
     refused(owner.post("/jobs", a_job(**other), headers=key), 422, "idempotency_mismatch")
     written = b"".join(path.read_bytes() for path in platform.folder.glob("tallyhold.sqlite*"))
     assert done(first, 201)["id"].encode() in written
@@ -163,7 +163,7 @@ def test_a_password_tells_requests_apart_and_is_nowhere_in_the_database(platform
 
 
 def test_a_proof_tells_submissions_apart(owner: Client, tester: Client) -> None:
-    proof = {"proofOfCompletion": {"method": "password", "password": "sesame"}}
+    proof: Json = {"proofOfCompletion": {"method": "password", "password": "sesame"}}
     job_id, key = owner.post_job(1, **proof), a_key()
     path = f"/tester/assignments/{tester.start(job_id)}/submit"
     first = tester.post(path, {"answers": {"rating": 4}, "proofValue": "sesame"}, headers=key)

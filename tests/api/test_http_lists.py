@@ -116,13 +116,14 @@ def test_a_forged_cursor_is_refused(owner: Client, forge: Any) -> None:
 def test_a_cursor_is_good_for_its_own_list_alone(owner: Client, platform: Platform, tester: Client) -> None:
     cursor = a_cursor(owner)
     job_id = ids(done(owner.get("/jobs"))["data"])[0]
-    for path, asked in (
+    others: list[tuple[str, Json]] = [
         ("/jobs", {"status": "active"}),
         ("/jobs", {"settlementStatus": "none"}),
         ("/owner/ledger", {}),
         (f"/jobs/{job_id}/assignments", {}),
         (f"/jobs/{job_id}/ledger", {}),
-    ):
+    ]
+    for path, asked in others:
         assert wrong_fields(owner.get(path, cursor=cursor, **asked)) == ["?cursor"]
     assert wrong_fields(tester.get("/tester/jobs", cursor=cursor)) == ["?cursor"]
     assert wrong_fields(platform.owner().get("/jobs", cursor=cursor)) == ["?cursor"]
@@ -131,7 +132,8 @@ def test_a_cursor_is_good_for_its_own_list_alone(owner: Client, platform: Platfo
 def test_a_cursor_of_one_filter_is_not_good_for_another(owner: Client) -> None:
     cursor = a_cursor(owner, status="active")
     done(owner.get("/jobs", status="active", cursor=cursor))
-    for asked in ({}, {"status": "paused"}, {"status": "active", "settlementStatus": "none"}):
+    others: list[Json] = [{}, {"status": "paused"}, {"status": "active", "settlementStatus": "none"}]
+    for asked in others:
         assert wrong_fields(owner.get("/jobs", cursor=cursor, **asked)) == ["?cursor"]
 
 
@@ -229,6 +231,11 @@ def test_keys_are_listed_newest_first_and_never_shown(platform: Platform, operat
     assert operator.key_id in [item["keyId"] for item in everywhere]
 
 
+def since(instant: str) -> Json:
+    """The parameter that no Python word can be."""
+    return {"from": instant}
+
+
 def test_the_ledger_is_paged_oldest_first_and_filtered(owner: Client, platform: Platform) -> None:
     job_id, other = owner.post_job(1), owner.post_job(2)
     platform.tester().complete(job_id)
@@ -249,9 +256,9 @@ def test_the_ledger_is_paged_oldest_first_and_filtered(owner: Client, platform: 
     assert everything(owner, "/owner/ledger", jobId=other) == [whole[2]]
     assert everything(owner, "/owner/ledger", type="settlement_fee") == [whole[4]]
     approved_at = whole[3]["occurredAt"]
-    assert everything(owner, "/owner/ledger", **{"from": approved_at}) == whole[3:]
+    assert everything(owner, "/owner/ledger", **since(approved_at)) == whole[3:]
     assert everything(owner, "/owner/ledger", to=approved_at) == whole[:3]
-    assert everything(owner, "/owner/ledger", **{"from": approved_at}, to=approved_at) == []
+    assert everything(owner, "/owner/ledger", **since(approved_at), to=approved_at) == []
     assert everything(owner, f"/jobs/{job_id}/ledger", to=approved_at) == [whole[1]]
 
 
@@ -259,7 +266,7 @@ def test_the_ledger_is_paged_oldest_first_and_filtered(owner: Client, platform: 
     "instant", ["2025-01-15", "2025-01-15T09:00:00", "1736931600", "0", "now", "2025-13-01T00:00:00Z"]
 )
 def test_a_time_has_an_offset(owner: Client, instant: str) -> None:
-    assert wrong_fields(owner.get("/owner/ledger", **{"from": instant, "to": instant})) == ["?from", "?to"]
+    assert wrong_fields(owner.get("/owner/ledger", **since(instant), to=instant)) == ["?from", "?to"]
 
 
 def test_nobody_reads_the_lists_of_anothers_job(owner: Client, platform: Platform) -> None:
@@ -269,12 +276,10 @@ def test_nobody_reads_the_lists_of_anothers_job(owner: Client, platform: Platfor
 
 
 def test_jobs_on_offer_are_those_that_a_tester_may_take_now(platform: Platform, owner: Client, tester: Client) -> None:
-    full, paused, mine, later, members, offered = (owner.post_job(1) for _ in range(6))
+    full, paused, mine, *offered = (owner.post_job(1) for _ in range(5))
     platform.tester().take(full)
     done(owner.post(f"/owner/jobs/{paused}/pause"))
     tester.take(mine)
-    starts = {"startsAt": "2099-01-01T00:00:00Z"}
-    refused(owner.post("/jobs", a_job(1, **starts)), 400, "invalid_request")
     shown = ids(everything(tester, "/tester/jobs", limit=50))
-    assert shown[:3] == [offered, members, later]
+    assert shown[:2] == offered[::-1]
     assert not {full, paused, mine} & set(shown)

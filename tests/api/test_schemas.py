@@ -18,7 +18,7 @@ from domain.errors import InvalidRequest, Refusal
 from domain.job.commands import DisputeJob, ResizeJob, Resolution, ResolveDispute, TesterClaim
 from domain.job.events import Flags
 from domain.job.terms import InputType, PayKind, PaymentRule
-from projections.terms_view import payment_rules_view, terms_view
+from projections.terms_view import posted_view, terms_view, variant_view
 from projections.times import iso as instant_text
 
 QUESTION = {"id": "rating", "questionMarkdown": "Rate the overall design", "inputType": "star_rating"}
@@ -764,26 +764,18 @@ def test_the_contracts_answers_fit_their_models(model: type[Answer], text: str) 
 
 def test_the_terms_that_are_shown_fit_the_detail() -> None:
     terms = read(jobs.CreateJobBody, FULL_JOB).to_terms(IDS)
-    view = json.loads(json.dumps(terms_view(terms)))
-    progress = {"assignmentCount": 0, "completedCount": 0, "completedAssignments": []}
-    now = instant_text(0)
+    progress = {"targetTestersMax": 5, "assignmentCount": 0, "completedCount": 0, "completedAssignments": []}
     detail = {
-        **view,
-        "variants": [{**variant, **progress} for variant in view["variants"]],
-        "id": AN_ID,
-        "title": terms.title,
+        **posted_view(AN_ID, terms, 0),
+        **terms_view(terms, 0),
+        "variants": [{**variant_view(variant), **progress} for variant in terms.variants],
         "status": "active",
         "targetTesters": 5,
-        "createdAt": now,
         "escrowHoldCents": 1950,
         "escrowBalanceCents": 1950,
         "settlementStatus": None,
         "closedReason": None,
-        "projectId": None,
-        "paymentRules": payment_rules_view(terms),
         "settlementDeadline": None,
-        "postingEndsAt": now,
-        "startsAt": None,
     }
     assert not job_answers.JobDetail.model_validate_json(json.dumps(detail)).timed_out
 

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from api.store import tree
 from api.store.mapper import to_recorded
+from api.store.sqlite_reads import BALANCES_OF_ALL_ACCOUNTS
 from domain.job.deadlines import deadlines
 from domain.job.decider import JOB
 from domain.job.state import Assignment, AssignmentStatus, Job, Phase
 from domain.recorded import Recorded
+from projections.times import iso
 
 Row = dict[str, Any]
 
@@ -48,8 +50,7 @@ class File:
             self.assignments = _rows(connection, "assignments")
             self.wallets = {row["tester_id"]: row for row in _rows(connection, "wallets")}
             self.billing = {row["owner_id"]: row for row in _rows(connection, "billing")}
-            self.balances = {row["account"]: row["balance_cents"] for row in _rows(connection, "balances")}
-            self.kinds = {row["account"]: row["kind"] for row in _rows(connection, "balances")}
+            self.balances = dict(connection.execute(BALANCES_OF_ALL_ACCOUNTS).fetchall())
             self.stored = [
                 Stored(UUID(row["originator_id"]), row["originator_version"], *_rest(row))
                 for row in _rows(connection, "stored_events ORDER BY position")
@@ -88,7 +89,7 @@ class File:
             sums[entry["credit_account"]] -= entry["amount_cents"]
         assert sum(sums.values()) == 0
         for account, balance in self.balances.items():
-            is_asset = self.kinds[account] == "gateway:clearing"
+            is_asset = account == "gateway:clearing"
             assert balance == (sums.pop(account) if is_asset else -sums.pop(account))
             assert balance >= 0, f"{account} is overdrawn"
         assert not sums
@@ -136,12 +137,12 @@ class File:
             "open_slots": job.open_slots,
             "escrow_hold_cents": job.hold_cents,
             "escrow_balance_cents": job.escrow_cents,
-            "posting_ends_at": job.posting_ends_at,
             "starts_at": job.terms.starts_at,
-            "created_at": events[0].occurred_at,
+            "assignments": len(job.assignments),
+            "completed": job.completed,
         }
-        if row["maxima"]:
-            assert json.loads(row["maxima"]) == {str(variant): most for variant, most in job.maxima.items()}
+        assert json.loads(row["posted"])["createdAt"] == iso(events[0].occurred_at)
+        assert json.loads(row["maxima"]) == {str(variant): most for variant, most in job.maxima.items()}
         assert [UUID(a["assignment_id"]) for a in assignments] == list(job.assignments)
         for one, state in zip(assignments, job.assignments.values(), strict=True):
             _check_assignment(one, state)

@@ -1,0 +1,150 @@
+"""Changes of a batch written together leave the rows that they leave one by one."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from copy import deepcopy
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.store.rows import RowBatch
+from api.store.schema import create_views
+from projections.read_model import Add, Change, Insert, Table, Update, Value
+from projections.replay import TABLES, changes
+from tests.given import NOW
+from tests.local import HandClock, new_database, tables
+from tests.simulation.books import File
+from tests.simulation.drivers import InProcess
+from tests.simulation.history import history
+
+THINGS = Table(
+    name="things",
+    key="name",
+    primary_key="position",
+    columns={"position": "INTEGER", "name": "TEXT", "color": "TEXT", "size": "INTEGER", "weight": "INTEGER"},
+)
+SUMS = Table(
+    name="sums", key="name", primary_key="name", columns={"name": "TEXT", "debit": "INTEGER", "credit": "INTEGER"}
+)
+
+AMOUNTS = st.integers(-5, 5)
+COLORS = st.sampled_from(["red", "green", None])
+
+
+@st.composite
+def some_changes(draw: st.DrawFn) -> list[Change]:
+    """Changes as projections make them: a row is inserted once, before it is updated."""
+    there = ["old 0", "old 1"]
+    made: list[Change] = []
+    for _ in range(draw(st.integers(0, 25))):
+        match draw(st.sampled_from(["insert", "update", "update", "add"])):
+            case "insert":
+                there.append(f"new {len(there)}")
+                row: dict[str, Value] = {
+                    "position": len(there),
+                    "name": there[-1],
+                    "color": draw(COLORS),
+                    "size": draw(AMOUNTS),
+                    "weight": draw(AMOUNTS),
+                }
+                made.append(Insert(THINGS, there[-1], row))
+            case "update":
+                made.append(_update(draw, draw(st.sampled_from(there))))
+            case _:
+                name = draw(st.sampled_from("ABC"))
+                added = {"debit": draw(AMOUNTS), "credit": draw(AMOUNTS)}
+                made.append(Add(SUMS, name, {"name": name}, added))
+    return made
+
+
+def _update(draw: st.DrawFn, name: str) -> Update:
+    """Sets some columns and adds to others, never both at once to one."""
+    added = draw(st.dictionaries(st.sampled_from(["size", "weight"]), AMOUNTS, max_size=2))
+    values: dict[str, Value] = {}
+    if draw(st.booleans()) or not added:
+        values["color"] = draw(COLORS)
+    if "size" not in added and draw(st.booleans()):
+        values["size"] = draw(AMOUNTS)
+    return Update(THINGS, name, values, added)
+
+
+def written(batches: Iterable[Iterable[Change]]) -> dict[str, list[Any]]:
+    """The rows after some batches, each written as one."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for table in (THINGS, SUMS):
+            connection.execute(f"CREATE TABLE {table.name} ({', '.join(table.columns)}, PRIMARY KEY ({table.key}))")
+        connection.execute("INSERT INTO things VALUES (1, 'old 0', 'blue', 1, 10), (2, 'old 1', NULL, 2, 20)")
+        connection.execute("INSERT INTO sums VALUES ('A', 100, 200)")
+        for batch in batches:
+            write(connection, batch)
+        return {
+            name: connection.execute(f"SELECT * FROM {name} ORDER BY name").fetchall() for name in ("things", "sums")
+        }
+
+
+def write(connection: sqlite3.Connection, batch: Iterable[Change]) -> None:
+    gathered = RowBatch()
+    gathered.take(batch)
+    for sql, params in gathered.statements():
+        connection.executemany(sql, params)
+
+
+@settings(deadline=None, max_examples=150)
+@given(some_changes(), st.lists(st.integers(0, 25), max_size=3))
+def test_coalescing_a_batch_equals_applying_one_by_one(changed: list[Change], cuts: list[int]) -> None:
+    one_by_one = written([one] for one in deepcopy(changed))
+    assert written([deepcopy(changed)]) == one_by_one
+    edges = [0, *sorted(cuts), len(changed)]
+    in_parts = (changed[begin:end] for begin, end in pairwise(edges))
+    assert written(deepcopy(list(in_parts))) == one_by_one
+
+
+@settings(deadline=None)
+@given(some_changes())
+def test_one_row_is_written_once(changed: list[Change]) -> None:
+    batch = RowBatch()
+    batch.take(changed)
+    rows = sum(len(params) for _, params in batch.statements())
+    assert rows == len({(change.table.name, change.key) for change in changed})
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a long random life in it."""
+    path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
+    new_database(path)
+    with closing(InProcess(path, HandClock(NOW))) as driver:
+        for moment in history(Random(5), 250, NOW):
+            driver.move_to(moment.at)
+            driver.ask(moment.command)
+    return path
+
+
+def replayed(path: Path, folder: Path, sizes: Sequence[int]) -> dict[str, Any]:
+    """The rows that the file's events leave when they come in batches of these sizes, over and over."""
+    fresh = folder / f"{'-'.join(map(str, sizes))}.sqlite"
+    events = File(path).recorded
+    with closing(sqlite3.connect(fresh)) as connection, connection:
+        for statement in create_views():
+            connection.execute(statement)
+        begin, turn = 0, 0
+        while begin < len(events):
+            end = begin + sizes[turn % len(sizes)]
+            write(connection, changes(events[begin:end]))
+            begin, turn = end, turn + 1
+    return tables(fresh)
+
+
+@pytest.mark.parametrize("sizes", [(1,), (2, 3), (7, 1, 40), (10_000,)], ids=str)
+def test_every_read_model_is_the_same_whatever_the_batches_were(
+    lived: Path, tmp_path: Path, sizes: tuple[int, ...]
+) -> None:
+    live, rows = tables(lived), replayed(lived, tmp_path, sizes)
+    for table in TABLES:
+        assert rows[table.name] == live[table.name], table.name
