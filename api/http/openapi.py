@@ -103,6 +103,7 @@ PARAMETERS: Mapping[str, Json] = {
     "If-Match": {
         "description": "The job's ETag: do this only if the job is still at this version. `*` takes any.",
         "schema": {"type": "string", "pattern": r'^(\*|"(0|[1-9][0-9]{0,17})")$'},
+        "example": '"7"',
     },
 }
 """The headers that a client may send."""
