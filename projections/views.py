@@ -17,10 +17,15 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def job_list_item(posted: str, status: str, settled: str | None, target: int, hold_cents: int) -> str:
-    """One job of the owner's list, as JSON: what was posted, and what has changed since."""
+LIST_COLUMNS = ("position", "posted", "status", "settlement_status", "target_testers", "escrow_hold_cents")
+
+
+def job_list_item(columns: Sequence[Any]) -> str:
+    """One job of the owner's list, as JSON: what was posted, and what has changed since. See LIST_COLUMNS."""
+    _, posted, status, settled, target, hold_cents = columns
+    settlement = "null" if settled is None else f'"{settled}"'
     return (
-        f'{posted[:-1]},"status":"{status}","settlementStatus":{_quoted(settled)},"targetTesters":{target},'
+        f'{posted[:-1]},"status":"{status}","settlementStatus":{settlement},"targetTesters":{target},'
         f'"escrowHoldCents":{hold_cents}}}'
     )
 
@@ -32,9 +37,7 @@ def _quoted(word: str | None) -> str:
 
 def job_detail_head(row: Row) -> str:
     """A job's detail as JSON up to its variants, without the closing brace."""
-    item = job_list_item(
-        row["posted"], row["status"], row["settlement_status"], row["target_testers"], row["escrow_hold_cents"]
-    )
+    item = job_list_item([row[name] for name in LIST_COLUMNS])
     return (
         f'{item[:-1]},"settlementDeadline":{_quoted(iso_or_none(row["settlement_deadline"]))},'
         f'"escrowBalanceCents":{row["escrow_balance_cents"]},"closedReason":{_quoted(row["closed_reason"])},'

@@ -24,9 +24,9 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items of a list; ``last`` is the key of the last one where more follow, else null."""
+    """Some items of a list, or their JSON; ``last`` is the key of the last one where more follow, else null."""
 
-    items: Sequence[Any]
+    items: Any
     last: int | None
 
 

@@ -160,8 +160,8 @@ class SQLiteReads:
             rows = self._plain.execute(_JOBS + "ORDER BY position DESC LIMIT ?", (*params, limit + 1)).fetchall()
         else:
             rows = self._filtered_jobs(wanted, params, limit)
-        items = [msgspec.Raw(views.job_list_item(*row).encode()) for _, *row in rows[:limit]]
-        return Page(items, rows[limit - 1][0] if len(rows) > limit else None)
+        items = ",".join([views.job_list_item(row) for row in rows[:limit]])
+        return Page(msgspec.Raw(f"[{items}]".encode()), rows[limit - 1][0] if len(rows) > limit else None)
 
     def _filtered_jobs(self, wanted: JobFilter, params: tuple[Any, ...], limit: int) -> list[Any]:
         """A page merged of one run of the index for each combination: its cost does not grow with the list."""
@@ -359,10 +359,7 @@ BALANCES_OF_ALL_ACCOUNTS = (
     "SELECT account, balance_cents FROM balances UNION ALL "
     "SELECT 'owner:' || owner_id || ':escrow:' || job_id, escrow_balance_cents FROM jobs ORDER BY 1"
 )
-_JOBS = (
-    "SELECT position, posted, status, settlement_status, target_testers, escrow_hold_cents FROM jobs "
-    "WHERE owner_id = ? AND position < ? "
-)
+_JOBS = f"SELECT {', '.join(views.LIST_COLUMNS)} FROM jobs WHERE owner_id = ? AND position < ? "
 _DETAIL = "SELECT jobs.*, terms, variants FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
 
 
