@@ -6,6 +6,7 @@ Both record the same two events of a new job: job.Created and credits.Held, with
 import asyncio
 import gc
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from eventsourcing.application import Application
 from eventsourcing.domain import DomainEvent
 
 from api.http.schemas.jobs import CreateJobBody
-from api.main import Platform
+from api.main import Platform, tune_interpreter
 from api.service.committer import Committer
 from api.service.credits import complete_purchase, start_purchase
 from api.service.ids import new_id
@@ -86,10 +87,22 @@ def _platform(folder: Path) -> Iterator[Platform]:
             platform.close()
 
 
+@contextmanager
+def _as_served() -> Iterator[None]:
+    """The interpreter as `tallyhold serve` sets it, and afterwards as it was, for the stock library's turn."""
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    tune_interpreter()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
+
+
 def _our_rate(settings: Settings) -> tuple[float, float]:
     """Commands per second, and per commit."""
-    gc.collect()
-    with _platform(settings.folder) as platform:
+    with _as_served(), _platform(settings.folder) as platform:
         return uvloop.run(_post_for_a_while(platform.service.committer, settings))
 
 
