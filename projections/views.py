@@ -19,6 +19,20 @@ _decode = msgspec.json.Decoder().decode
 
 LIST_COLUMNS = ("position", "posted", "status", "settlement_status", "target_testers", "escrow_hold_cents")
 
+DETAIL_COLUMNS = (
+    *LIST_COLUMNS,
+    "version",
+    "assignments",
+    "completed",
+    "settlement_deadline",
+    "escrow_balance_cents",
+    "closed_reason",
+    "maxima",
+    "terms",
+    "variants",
+    "job_id",
+)
+
 
 def job_list_item(columns: Sequence[Any]) -> str:
     """One job of the owner's list, as JSON: what was posted, and what has changed since. See LIST_COLUMNS."""
@@ -35,9 +49,9 @@ def _quoted(word: str | None) -> str:
     return "null" if word is None else f'"{word}"'
 
 
-def job_detail_head(row: Row) -> str:
-    """A job's detail as JSON up to its variants, without the closing brace."""
-    item = job_list_item([row[name] for name in LIST_COLUMNS])
+def job_detail_head(row: Any) -> str:
+    """A job's detail as JSON up to its variants, without the closing brace. See DETAIL_COLUMNS."""
+    item = job_list_item(row[: len(LIST_COLUMNS)])
     return (
         f'{item[:-1]},"settlementDeadline":{_quoted(iso_or_none(row["settlement_deadline"]))},'
         f'"escrowBalanceCents":{row["escrow_balance_cents"]},"closedReason":{_quoted(row["closed_reason"])},'

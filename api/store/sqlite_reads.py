@@ -360,7 +360,7 @@ BALANCES_OF_ALL_ACCOUNTS = (
     "SELECT 'owner:' || owner_id || ':escrow:' || job_id, escrow_balance_cents FROM jobs ORDER BY 1"
 )
 _JOBS = f"SELECT {', '.join(views.LIST_COLUMNS)} FROM jobs WHERE owner_id = ? AND position < ? "
-_DETAIL = "SELECT jobs.*, terms, variants FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
+_DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
 
 
 def _detail(connection: sqlite3.Connection, row: Row, timed_out: bool | None) -> Iterator[bytes]:
