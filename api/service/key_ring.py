@@ -1,5 +1,7 @@
 """Whose key it is: looked up once, and again after anything happened to any principal or key, in any process."""
 
+import asyncio
+
 from api.service.cache import GenerationCache
 from api.service.keys import is_well_formed, key_hash
 from api.service.reads import Principal, Reads
@@ -14,16 +16,30 @@ class KeyRing:
         self._reads = reads
         self.position = -1
         """The end of the log when a key was last looked at."""
+        self._is_current = False
         self._principals: GenerationCache[bytes, Principal] = GenerationCache(CACHED_KEYS)
 
     def principal(self, authorization: bytes) -> Principal | None:
-        """Whose ``Bearer`` key it is, as of the newest event of the log; null if nobody's."""
+        """Whose ``Bearer`` key it is, as of the newest event of the log; null if nobody's.
+
+        The log is asked once in a turn of the event loop: all requests that are looked at in one turn came in before
+        it began, so none of them can have been sent after a change that its turn did not see.
+        """
+        if not self._is_current:
+            self._look_for_changes()
+            self._is_current = True
+            asyncio.get_running_loop().call_soon(self._turn_ends)
+        return self._principals.get(authorization) or self._look_up(authorization)
+
+    def _turn_ends(self) -> None:
+        self._is_current = False
+
+    def _look_for_changes(self) -> None:
         position = self._reads.position()
         if position != self.position:
             if self._reads.has_access_events(self.position, position):
                 self._principals.clear()
             self.position = position
-        return self._principals.get(authorization) or self._look_up(authorization)
 
     def _look_up(self, authorization: bytes) -> Principal | None:
         scheme, _, key = authorization.decode("latin-1").partition(" ")

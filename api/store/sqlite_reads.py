@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, product
-from mmap import ACCESS_READ, mmap
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ STATUSES = ("active", "paused", "closing", "completed", "cancelled")
 SETTLEMENTS = (None, "pending_approval", "approved", "disputed", "resolved")
 OWNERS_CACHED = 20_000
 """A job never changes its owner."""
-WAL_INDEX_HEADER_BYTES = 48
 AT_ONCE = 500
 """Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
 
@@ -40,10 +38,6 @@ class SQLiteReads:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = self._connect()
-        self._position: int = self._one("SELECT position FROM head")[0]
-        with path.with_name(path.name + "-shm").open("rb") as index:
-            self._wal_index = mmap(index.fileno(), 0, access=ACCESS_READ)
-        self._seen_index = b""
         self._owners: GenerationCache[UUID, UUID] = GenerationCache(OWNERS_CACHED)
         self._plain = self._connection.cursor()
         self._plain.row_factory = None  # bare tuples, where a list is built on the hot path
@@ -55,7 +49,6 @@ class SQLiteReads:
         return connection
 
     def close(self) -> None:
-        self._wal_index.close()
         self._connection.close()
 
     @contextmanager
@@ -74,16 +67,9 @@ class SQLiteReads:
         return self._connection.execute(sql, params).fetchall()
 
     def position(self) -> int:
-        """The position of the last event that any read from now on shows.
-
-        The head of SQLite's WAL index changes with every commit of any process (sqlite.org/walformat.html, section
-        2.1): while it is the same, nothing has to be asked.
-        """
-        index = self._wal_index[:WAL_INDEX_HEADER_BYTES]
-        if index != self._seen_index:
-            self._seen_index = index
-            self._position = self._one("SELECT position FROM head")[0]
-        return self._position
+        """The position of the last event that any read from now on shows."""
+        position: int = self._one("SELECT position FROM head")[0]
+        return position
 
     def secret(self) -> bytes:
         """What the cursors of lists are signed with."""

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 VERSION_TAG = "version-tag"
 
 BEYOND_A_SCHEMA: Mapping[str, str] = {
-    "createJob": r"/targetTesters|/taskPaidTimeLimitMinutes|/projectTestersOnly|/startsAt|/paymentRules|/variants/\d+/.*",
+    "createJob": r"/(targetTesters|taskPaidTimeLimitMinutes|projectTestersOnly|startsAt|paymentRules|variants/\d+/.*)",
     "disputeJob": r"|/(platformIssue|billingDiscrepancy)Description|/testers/\d+/testerUserId",
     "resolveDispute": r"/resolutions/\d+/(assignmentId|payoutCents|feeCents)",
     "submitTask": r"/answers/.*|/proofValue",
     "issueKey": r"/principalId",
 }
-"""Where, by operation, a value that fits the schema may still be wrong: fields that must agree, things that must exist."""
+"""Where a value that fits the schema may still be wrong: fields that must agree, things that there must be."""
 
 CURSOR = "?cursor"
 

@@ -97,6 +97,7 @@ def test_other_keys_of_the_same_principal_live_on(platform: Platform, operator: 
 def test_the_command_line_makes_and_revokes_keys_beside_the_running_server(platform: Platform) -> None:
     folder, db = platform.folder, platform.db
     made = create_key(folder, db, "tester", "Terence")
+    assert set(made) == {"keyId", "key", "role", "name", "principalId", "publicId"}
     assert made["key"].startswith("th_")
     tester = client(platform.http, made)
     done(tester.get("/tester/wallet"))
@@ -117,6 +118,13 @@ def test_the_same_role_and_name_is_the_same_principal(operator: Client) -> None:
     other = done(operator.post("/operator/principals", {**asked, "role": "owner"}), 201)
     assert other["publicId"] is None
     assert other["principalId"] != made["principalId"]
+
+
+def test_blanks_around_a_name_do_not_make_another_principal(platform: Platform, operator: Client) -> None:
+    name = f"Olive {uuid4()}"
+    made = create_key(platform.folder, platform.db, "owner", f" {name} ")
+    found = done(operator.post("/operator/principals", {"role": "owner", "name": f"{name}\n"}))
+    assert (found["principalId"], found["name"]) == (made["principalId"], name)
 
 
 def test_a_key_is_for_a_principal_that_there_is(operator: Client) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, wrong_fields
+from tests.api.server import ANSWERS, Client, Json, Platform, done, refused, wrong_fields
 
 
 def pages(who: Client, path: str, **asked: Any) -> Iterator[list[Json]]:

@@ -37,7 +37,7 @@ async def _resolve(call: Call) -> Reply:
 
 
 async def _register(call: Call) -> Reply:
-    return await call.command(access.register(call.body.role, call.body.name))
+    return await call.command(access.register(call.body.role, call.body.name.strip()))
 
 
 async def _issue_key(call: Call) -> Reply:
