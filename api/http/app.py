@@ -49,6 +49,7 @@ MAX_BODY_BYTES = 1_048_576
 MAX_QUERY_BYTES = 8_192
 MAX_PARAMETERS = 50
 STREAM_SECONDS = 120
+BODY_SECONDS = 30
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
@@ -350,21 +351,30 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
         raise _ClientGone
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
-        parts, size = [body], len(body)
-        while message.get("more_body", False):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _ClientGone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > MAX_BODY_BYTES:
-                raise _too_large()
-        body = b"".join(parts)
+        body = await _rest_of_body(receive, body)
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON:
         raise NotJson("Send the body as JSON, with Content-Type: application/json.")
     return body
+
+
+async def _rest_of_body(receive: Receive, begun: bytes) -> bytes:
+    parts, size, more = [begun], len(begun), True
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _ClientGone
+                parts.append(message.get("body", b""))
+                more = message.get("more_body", False)
+                size += len(parts[-1])
+                if size > MAX_BODY_BYTES:
+                    raise _too_large()
+    except TimeoutError:
+        raise invalid("", f"did not arrive whole within {BODY_SECONDS} seconds") from None
+    return b"".join(parts)
 
 
 def _too_large() -> TooLarge:
@@ -459,7 +469,7 @@ class _Answer:
         }
 
 
-_PIECES_AT_ONCE = 64
+_PIECES_AT_ONCE = 8
 
 
 class _Application(Starlette):

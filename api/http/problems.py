@@ -92,7 +92,7 @@ def problem(refusal: e.Refusal, request_id: str) -> tuple[HTTPStatus, dict[str, 
 
 def unforeseen(request_id: str) -> tuple[HTTPStatus, dict[str, Any]]:
     """What a caller is told of an error that nobody foresaw: that it is ours, and by which id to ask for it."""
-    sentence = f"The service failed; nothing was changed by this request. Its id is {request_id}."
+    sentence = f"The service failed; ask for request {request_id}, and repeat a command with the same Idempotency-Key."
     return HTTPStatus.INTERNAL_SERVER_ERROR, {
         "type": "urn:tallyhold:problem:unavailable",
         "title": HTTPStatus.INTERNAL_SERVER_ERROR.phrase,

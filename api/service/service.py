@@ -15,7 +15,7 @@ from api.service.key_ring import KeyRing
 from api.service.ports import Clock, Gateway, Store
 from api.service.proofs import Proofs
 from api.service.reads import Reads
-from api.service.refusals import Unavailable
+from api.service.refusals import Overloaded, Unavailable
 from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
 from domain.errors import Refusal
@@ -25,6 +25,7 @@ log = logging.getLogger("tallyhold.service")
 
 LONGEST_NAP_SECONDS = 1.0
 OPEN_PURCHASES_AT_ONCE = 100
+MAX_WATCHED = 10_000
 
 
 class Watch:
@@ -122,7 +123,9 @@ class Service:
         return asyncio.get_running_loop().time()
 
     def watch(self, job_id: UUID) -> Watch:
-        """See what happens to a job from now on; to be used in a ``with``."""
+        """See what happens to a job from now on; to be used in a ``with``. Raises Overloaded."""
+        if len(self._watchers) >= MAX_WATCHED:
+            raise Overloaded("Too many jobs are being waited for; try again later.")
         return Watch(self._watchers, job_id, self._closing)
 
     def _tell_watchers(self, recorded: Sequence[Recorded[Any]]) -> None:

@@ -108,6 +108,6 @@ def withdraw(tester_id: UUID, withdrawal_id: UUID, amount_cents: int) -> UseCase
             "payableCents": granted - after.withdrawn_cents,
             "createdAt": iso(work.now),
         }
-        return Answer(body, status=201, location=f"/tester/wallet/withdrawals/{withdrawal_id}")
+        return Answer(body, status=201, location="/tester/wallet")
 
     return run

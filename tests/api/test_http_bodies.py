@@ -201,7 +201,6 @@ ON_A_LATER_ONE = [
         (job(variants=[VARIANT] * 21), ["/variants"]),
         (job(variants=[VARIANT] * 2), ["/targetTesters"]),
         (with_variant(url="javascript:alert(1)"), ["/variants/0/url"]),
-        (with_variant(url="https://user@example.com/"), []),
         (with_variant(url="https://exa mple.com/"), ["/variants/0/url"]),
         (with_variant(url="https://example.com/" + "x" * 2_048), ["/variants/0/url"]),
         (with_variant(targetTestersMax=4), ["/targetTesters", "/variants/0/targetTestersMax"]),
@@ -243,9 +242,6 @@ ON_A_LATER_ONE = [
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_written(owner: Client, body: Json, pointers: list[str]) -> None:
-    if not pointers:
-        done(owner.post("/jobs", body), 201)
-        return
     with Unchanged(owner):
         response = owner.post("/jobs", body)
         assert wrong_fields(response) == pointers

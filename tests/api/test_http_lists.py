@@ -108,6 +108,7 @@ def a_cursor(owner: Client, **asked: Any) -> str:
         lambda _: "A" * 24,
         lambda _: "A" * 201,
     ],
+    ids=["changed", "cut", "longer", "!", "~", "=", "empty", "short", "accents", "unsigned", "too long"],
 )
 def test_a_forged_cursor_is_refused(owner: Client, forge: Any) -> None:
     assert wrong_fields(owner.get("/jobs", cursor=forge(a_cursor(owner)))) == ["?cursor"]

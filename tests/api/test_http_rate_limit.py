@@ -10,7 +10,7 @@ PER_SECOND = 5
 def test_who_asks_too_often_is_told_to_wait_and_nobody_else_is(tmp_path: Path) -> None:
     db = f"sqlite:///{tmp_path / 'tallyhold.sqlite'}"
     made = {role: create_key(tmp_path, db, role, "Somebody") for role in ("owner", "tester")}
-    limit = {"TALLYHOLD_REQUESTS_PER_SECOND": str(PER_SECOND)}
+    limit = {"TALLYHOLD_RATE_LIMIT": str(PER_SECOND)}
     with listening(tmp_path, db, "--sandbox", **limit) as url, connected(url) as (http, _):
         owner, tester = (client(http, key) for key in made.values())
         answers = [owner.get("/jobs") for _ in range(10 * PER_SECOND)]

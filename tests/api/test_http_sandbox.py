@@ -91,6 +91,17 @@ def test_the_clock_is_kept_in_the_database_and_a_database_keeps_its_mode(tmp_pat
     assert "sandbox" in refusal.stderr
 
 
+def test_the_clock_has_an_end(tmp_path: Path) -> None:
+    """Times are written with a year of four digits."""
+    db = f"sqlite:///{tmp_path / 'tallyhold.sqlite'}"
+    made = create_key(tmp_path, db, "operator", "Olga")
+    with listening(tmp_path, db, "--sandbox") as url, connected(url) as (http, _):
+        operator, ten_years = client(http, made), {"advanceSeconds": 315_360_000}
+        answers = [operator.post("/sandbox/clock", ten_years) for _ in range(700)]
+        assert wrong_fields(answers[-1]) == ["/advanceSeconds"]
+        assert done(operator.post("/sandbox/clock", {"advanceSeconds": 0}))["now"].startswith("89")
+
+
 def test_there_is_no_clock_to_move_where_time_is_real(tmp_path: Path) -> None:
     db = f"sqlite:///{tmp_path / 'real.sqlite'}"
     made = {role: create_key(tmp_path, db, role, "Somebody") for role in ("operator", "owner")}

@@ -14,9 +14,10 @@ from openapi_spec_validator import validate
 import api
 import domain
 from api.http.openapi import VERSION, refusals_of
+from api.http.openapi import document as make_document
 from api.http.problems import RETRY_AFTER_SECONDS, STATUSES
 from api.http.route import Route
-from api.http.routes import ROUTES
+from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.schemas.base import read_json
 from api.http.schemas.base import validate as validate_body
 from domain.errors import Refusal
@@ -78,6 +79,12 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 def test_the_document_is_valid(document: Json) -> None:
     validate(document)
     assert document["openapi"] == "3.1.0"
+
+
+def test_the_document_without_the_sandbox_is_valid_and_the_same_but_for_it(document: Json) -> None:
+    real = make_document(WITHOUT_SANDBOX)
+    validate(real)
+    assert set(document["paths"]) - set(real["paths"]) == {"/sandbox/clock"}
 
 
 def test_every_route_is_in_the_document_and_nothing_else(document: Json) -> None:

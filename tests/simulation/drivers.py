@@ -16,7 +16,7 @@ from api.http.schemas.jobs import CreateJobBody
 from api.service import jobs as owners
 from api.service import tester as testers
 from api.service.committer import Reply
-from api.service.reads import JobFilter
+from api.service.reads import JobFilter, Page
 from api.service.work import Context, UseCase
 from api.store.sandbox_gateway import SandboxGateway
 from domain.errors import Refusal
@@ -281,7 +281,7 @@ class InProcess:
 
     def jobs(self, owner: str) -> list[Json]:
         page = self._read(lambda: self.local.reads.jobs(self.uuid_of(owner), JobFilter(), None, ALL_AT_ONCE))
-        return [_plain(item) for item in page.items]
+        return _items(page)
 
     def detail(self, job: str) -> Json:
         _, pieces = self._read(lambda: self.local.reads.job_detail(self.uuid_of(job)))
@@ -289,16 +289,17 @@ class InProcess:
         return detail
 
     def settlement(self, job: str) -> Json:
-        return _plain(self._read(lambda: self.local.reads.settlement(self.uuid_of(job)))[1])
+        settlement: Json = _plain(self._read(lambda: self.local.reads.settlement(self.uuid_of(job)))[1])
+        return settlement
 
     def offered(self, tester: str) -> list[Json]:
         reads, tester_id = self.local.reads, self.uuid_of(tester)
         page = self._read(lambda: reads.offered_jobs(tester_id, self.now(), None, ALL_AT_ONCE))
-        return [_plain(item) for item in page.items]
+        return _items(page)
 
     def assignments(self, tester: str) -> list[Json]:
         page = self._read(lambda: self.local.reads.tester_assignments(self.uuid_of(tester), None, ALL_AT_ONCE))
-        return [_plain(item) for item in page.items]
+        return _items(page)
 
     def wallet(self, tester: str) -> Json:
         return self._read(lambda: self.local.reads.wallet(self.uuid_of(tester)))
@@ -314,10 +315,14 @@ _VERBS: Mapping[str, Callable[[], c.JobCommand]] = {
 }
 
 
-def _plain(item: Json) -> Json:
+def _items(page: Page) -> list[Json]:
+    items: list[Json] = _plain(page.items)
+    return items
+
+
+def _plain(answer: object) -> Any:
     """As it is on the wire."""
-    plain: Json = json.loads(msgspec.json.encode(item))
-    return plain
+    return json.loads(msgspec.json.encode(answer))
 
 
 # Over HTTP
