@@ -32,7 +32,7 @@ class _OnAFile(TestCase):
         return recorder
 
 
-class TestAsApplicationRecorder(_OnAFile, ApplicationRecorderTestCase[LogRecorder]):  # type: ignore[type-var]
+class TestAsApplicationRecorder(_OnAFile, ApplicationRecorderTestCase[LogRecorder]):
     pass
 
 

@@ -60,7 +60,7 @@ def _pause(chance: Random, model: Model) -> int:
     if kind < 0.45 and due is not None:
         return max(0, due.at - model.now + chance.choice((-1_000, -1, 0, 0, 1)))
     if kind < 0.47:
-        return chance.randrange(DAY)
+        return chance.randrange(2 * DAY)
     return chance.randrange(3 * MINUTE)
 
 
@@ -100,7 +100,7 @@ def some_terms(chance: Random) -> Terms:
         slots=chance.randint(max(1, least), max(1, most)),
         pay=tuple(pay),
         versions=tuple(versions),
-        window=chance.choice((5, 60, 600)),
+        window=chance.choice((5, 60, 600, 4_000)),
         hard_limit=chance.choice((1, 10, 30)),
         paid_limit=chance.choice((None, 5)) if any(rule.per_minute for rule in pay) else None,
         starts_in=chance.choice((None, None, None, 10 * MINUTE)),

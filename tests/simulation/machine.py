@@ -77,7 +77,7 @@ def terms(draw: st.DrawFn) -> Terms:
         ),
         pay=pay,
         versions=of,
-        window=draw(st.sampled_from((600, 60, 5))),
+        window=draw(st.sampled_from((600, 60, 5, 4_000))),
         hard_limit=draw(st.sampled_from((30, 30, 10, 1))),
         paid_limit=draw(st.none() | st.integers(1, 12)) if limited else None,
         starts_in=draw(st.sampled_from((None, None, None, 20 * MINUTE))),

@@ -3,12 +3,15 @@
 import shutil
 import tempfile
 from pathlib import Path
+from random import Random
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.given import NOW
 from tests.local import HandClock, new_database
 from tests.simulation.drivers import Driver, InProcess
+from tests.simulation.history import history
 from tests.simulation.machine import Platform
 
 
@@ -26,9 +29,24 @@ class InThisProcess(Platform):
 
 TestInThisProcess = InThisProcess.TestCase
 TestInThisProcess.settings = settings(
-    max_examples=40,
-    stateful_step_count=30,
+    max_examples=35,
+    stateful_step_count=25,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_life_goes_as_predicted(seed: int) -> None:
+    """Hundreds of commands on dozens of jobs, most of which make sense; so jobs get further than above."""
+    chance, machine = Random(seed), InThisProcess()
+    for number, moment in enumerate(history(chance, 300, NOW)):
+        machine.wait(moment.at - machine.model.now, look=False)
+        machine.ask(moment.command)
+        if number % 20 == 0:
+            machine.all_is_well()
+        if chance.random() < 0.01:
+            machine.driver.restart()
+    machine.all_is_well()
+    machine.teardown()
