@@ -3,10 +3,11 @@
 import asyncio
 import gc
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
@@ -26,6 +27,7 @@ from api.http.server import Server
 from api.logs import configure
 from api.service import access
 from api.service.committer import Reply
+from api.service.ports import StoreBusy, StoreFailed
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.settings import Settings, WrongSettings, read_settings, sqlite_path
@@ -36,7 +38,7 @@ from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
 from api.store.sqlite_reads import SQLiteReads
 from api.store.sqlite_store import SQLiteStore
 from domain.access.events import Role
-from domain.errors import Refusal
+from domain.errors import NotFound, Refusal
 from domain.recorded import CONSOLE
 
 app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
@@ -58,10 +60,11 @@ class SystemClock:
 class Platform:
     """All parts over one database. Raises NotOurs when the file cannot be used."""
 
-    def __init__(self, path: Path, *, gateway: SandboxGateway | None = None) -> None:
+    def __init__(self, path: Path, *, gateway: SandboxGateway | None = None, is_locked: bool = False) -> None:
         self.log: Tallyhold = open_log(path)
         if is_outdated(path):
-            _rebuild(path)
+            with nullcontext() if is_locked else server_lock(path):
+                _rebuild(path)
         self._store = SQLiteStore(self.log, path)
         self.reads = SQLiteReads(path)
         self._gateway = gateway
@@ -76,8 +79,8 @@ class Platform:
 
 
 @contextmanager
-def _platform(path: Path, *, gateway: SandboxGateway | None = None) -> Iterator[Platform]:
-    platform = Platform(path, gateway=gateway)
+def _platform(path: Path, *, gateway: SandboxGateway | None = None, is_locked: bool = False) -> Iterator[Platform]:
+    platform = Platform(path, gateway=gateway, is_locked=is_locked)
     try:
         yield platform
     finally:
@@ -105,7 +108,7 @@ def serve(
         with server_lock(path):
             claim_mode(path, sandbox=settings.sandbox)
             gateway = SandboxGateway(path.with_name(path.name + ".gateway")) if settings.sandbox else None
-            with _platform(path, gateway=gateway) as platform:
+            with _platform(path, gateway=gateway, is_locked=True) as platform:
                 _serve(platform, settings)
 
 
@@ -136,18 +139,19 @@ def _serve(platform: Platform, settings: Settings) -> None:
     access_log = AccessLog(sys.stderr if settings.access_log else None)
     starlette = make_app(service, routes, access_log, RateLimit(settings.requests_per_second), lifespan)
     server = Server(starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now)
-    server.run()
+    with suppress(SystemExit):  # uvicorn has told the reason to its log
+        server.run()
     if not server.started:
-        raise NotOurs(f"Nothing can listen on {settings.host} port {settings.port}.")
+        raise NotOurs(f"Nothing can listen on {settings.host} port {settings.port}; is it taken?")
 
 
 @app.command("rebuild")
 def rebuild_command(db: Db = None) -> None:
-    """Make all read models anew from the log."""
+    """Make all read models anew from the log. Not beside a server: it would have to wait all the while."""
     with _failing_in_one_sentence():
-        path = sqlite_path(read_settings(db=db).db)
-        open_log(path).close()
-        count = _rebuild(path)
+        path = _existing(read_settings(db=db))
+        with server_lock(path):
+            count = _rebuild(path)
         print(f"rebuilt from {count} events")
 
 
@@ -163,7 +167,9 @@ def demo(
 ) -> None:
     """Play a job's whole life against a real server, and show every event, entry and balance."""
     with _failing_in_one_sentence():
-        demo_story.play(None if db is None else sqlite_path(db), _reading)
+        settings = read_settings(db=db)
+        named = "db" in settings.model_fields_set
+        demo_story.play(sqlite_path(settings.db) if named else None, _reading)
 
 
 @contextmanager
@@ -191,7 +197,7 @@ def create_key(
 @keys_app.command("list")
 def list_keys(db: Db = None, as_json: AsJson = False) -> None:
     """All keys, the newest first; never the keys themselves."""
-    with _failing_in_one_sentence(), _platform(sqlite_path(read_settings(db=db).db)) as platform:
+    with _failing_in_one_sentence(), _platform(_existing(read_settings(db=db))) as platform:
         items = list(_all_keys(platform.reads))
         _show(items, as_json, lambda: "\n".join(map(_key_line, items)))
 
@@ -218,12 +224,23 @@ def revoke_key(key_id: UUID, db: Db = None, as_json: AsJson = False) -> None:
     def use_case(platform: Platform) -> UseCase:
         stream = platform.reads.stream_of_key(key_id)
         if stream is None:
-            raise WrongSettings(f"There is no key {key_id}.")
+            raise NotFound(f"There is no key {key_id}.")
         return access.revoke_key(stream, key_id)
 
     with _failing_in_one_sentence():
-        revoked = _command(read_settings(db=db), use_case)
+        settings = read_settings(db=db)
+        _existing(settings)
+        revoked = _command(settings, use_case)
         _show(revoked, as_json, lambda: f"revoked {key_id}")
+
+
+def _existing(settings: Settings) -> Path:
+    """The database's file. Raises NotOurs if there is none: a mistyped name must not make one."""
+    path = sqlite_path(settings.db)
+    if not path.exists():
+        raise NotOurs(f"There is no database {path}.")
+    open_log(path).close()
+    return path
 
 
 def _command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[str, Any]:
@@ -254,6 +271,8 @@ def _failing_in_one_sentence() -> Iterator[None]:
         _fail(str(error), 2)
     except (NotOurs, Refusal, demo_story.DemoFailed) as error:
         _fail(str(error), 1)
+    except (StoreBusy, StoreFailed, sqlite3.Error) as error:
+        _fail(f"The database could not be used: {error}.", 1)
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

@@ -40,6 +40,7 @@ ASSIGNMENTS = Table(
         Index(("assignment_id",), unique=True),
         Index(("job_id", "position")),
         Index(("tester_id", "position")),
+        Index(("tester_id", "job_id"), unique=True),
         Index(("due_at", "due_kind"), where="due_at IS NOT NULL"),
     ),
 )

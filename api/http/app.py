@@ -50,6 +50,8 @@ MAX_QUERY_BYTES = 8_192
 MAX_PARAMETERS = 50
 STREAM_SECONDS = 120
 BODY_SECONDS = 30
+DRAINED_BYTES = 16 * MAX_BODY_BYTES
+DRAIN_SECONDS = 2
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
@@ -165,8 +167,7 @@ class Endpoint(BaseRoute):
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
         service = self._service
         route, named = self._table.find(scope["method"], scope["path"])
-        principal = self._principal(route, headers)
-        answer.principal = principal
+        principal = self._principal(route, headers, answer)
         if service.is_closing and route.roles:
             raise Unavailable("The service is shutting down; try again in some seconds.")
         ids = _ids(route, named)
@@ -192,12 +193,13 @@ class Endpoint(BaseRoute):
 
     # -- the checks, in order ----------------------------------------------------------------------------------
 
-    def _principal(self, route: Route, headers: Headers) -> Principal:
+    def _principal(self, route: Route, headers: Headers, answer: "_Answer") -> Principal:
         if not route.roles:
             return _NOBODY
         principal = self._service.key_ring.principal(headers.get(b"authorization", b""))
         if principal is None:
             raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
+        answer.principal = principal
         self._rate_limit.count(principal.key_id)
         if principal.role not in route.roles:
             raise Forbidden(f"This is for the role {' or '.join(route.roles)}; your key's role is {principal.role}.")
@@ -250,6 +252,8 @@ class Endpoint(BaseRoute):
         principal = asked.principal
         key = _header(asked, b"idempotency-key", _idempotency_key)
         if_match = _header(asked, b"if-match", _version)
+        if if_match is not None and "job" not in asked.ids:
+            asked.problems.append(FieldProblem("If-Match", "must be left out, or *: this command is about no job"))
         scope, fingerprint = None, b""
         if key is not None and not asked.problems:
             scope = blake2b(principal.id.bytes + key, digest_size=16).digest()
@@ -345,6 +349,7 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
     """The body. Raises TooLarge as soon as that is known, NotJson for another type."""
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        await _drain(receive)
         raise _too_large()
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -357,6 +362,20 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
     if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON:
         raise NotJson("Send the body as JSON, with Content-Type: application/json.")
     return body
+
+
+async def _drain(receive: Receive) -> None:
+    """Take in, for a while, what is refused: a client that is still sending would not see the answer."""
+    left = DRAINED_BYTES
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
 
 
 async def _rest_of_body(receive: Receive, begun: bytes) -> bytes:

@@ -9,6 +9,7 @@ from api.service.work import Answer, UseCase, Work
 from domain.access.commands import IssueKey, Register, RevokeKey
 from domain.access.decider import ACCESS, Principal
 from domain.access.events import Role
+from domain.errors import invalid
 from domain.ids import access_stream
 
 FIRST_PUBLIC_ID = 100_000
@@ -57,6 +58,8 @@ def revoke_key(stream: UUID, key_id: UUID) -> UseCase:
 
 
 def _registered(work: Work, role: Role, name: str) -> Principal:
+    if not name.isprintable():
+        raise invalid("/name", "must have printable characters only")
     stream = access_stream(role, name)
     command = Register(principal_id=new_id(), role=role, name=name, public_id=FIRST_PUBLIC_ID + work.next_position)
     work.record(ACCESS, stream, ACCESS.decide(command, work.state(ACCESS, stream), work.now))

@@ -79,8 +79,11 @@ class _Flush:
 
     head: Head
     now: Instant
+    one_by_one: bool
+    """Whether each deadline and command is written by itself."""
     events: list[Recorded[Any]] = field(default_factory=list)
-    due_events: list[Recorded[Any]] = field(default_factory=list)
+    """Decided and not written yet."""
+    appended: list[Recorded[Any]] = field(default_factory=list)
     repeated: Mapping[bytes, KeptAnswer] = field(default_factory=dict)
     kept: dict[bytes, KeptAnswer] = field(default_factory=dict)
     ended: list[tuple[UUID, KeptAnswer | None]] = field(default_factory=list)
@@ -239,35 +242,54 @@ class Committer:
 
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
         log.error("a batch could not be written", exc_info=error)
-        refusal = Unavailable("The store could not be written; nothing of this command was kept. Try again.")
+        refusal = Unavailable("The store could not be written. Try again, with the same Idempotency-Key.")
         futures: list[asyncio.Future[Any]] = [*(w.future for w in waiting), *catch_ups]
         for future in futures:
             if not future.done():
                 future.set_exception(refusal)
 
     async def _flush(self, waiting: list[Waiting]) -> bool:
-        """One transaction. True when more is due than fits in it: then no command was decided yet."""
+        """One transaction. True when more is due than fits in it: then no command was decided yet.
+
+        An error that nobody foresaw must not harm the innocent: what failed is left out and the rest done again,
+        where need be with everything written one by one to see which it is.
+        """
+        one_by_one = False
         while True:
             try:
-                head = await self._begin()
-                flush = _Flush(head, self._time(head))
-                behind = self._write_due(flush)
-                if not behind:
-                    scopes = [w.context.scope for w in waiting if w.context.scope is not None]
-                    flush.repeated = self._store.kept_answers(scopes) if scopes else {}
-                    for one in waiting:
-                        self._decide(one, flush)
-                await self._finish(flush)
+                flush, behind = await self._write(waiting, one_by_one)
+                break
             except _Poison as poison:
                 self._abandon()
                 waiting = self._without_poison(waiting, poison)
-                continue
+            except (StoreBusy, StoreFailed):
+                self._abandon()
+                raise
+            except Exception:
+                self._abandon()
+                if one_by_one:
+                    raise
+                one_by_one = True
             except BaseException:
                 self._abandon()
                 raise
-            if behind:
-                self._waiting.extendleft(reversed(waiting))
-            return behind
+        self._tell(flush)
+        if behind:
+            self._waiting.extendleft(reversed(waiting))
+        return behind
+
+    async def _write(self, waiting: list[Waiting], one_by_one: bool) -> tuple[_Flush, bool]:
+        """Decide, write and commit."""
+        head = await self._begin()
+        flush = _Flush(head, self._time(head), one_by_one)
+        behind = self._write_due(flush)
+        if not behind:
+            scopes = [w.context.scope for w in waiting if w.context.scope is not None]
+            flush.repeated = self._store.kept_answers(scopes) if scopes else {}
+            for one in waiting:
+                self._decide(one, flush)
+        await self._commit(flush)
+        return flush, behind
 
     async def _begin(self) -> Head:
         self._cache.age()
@@ -309,31 +331,37 @@ class Committer:
             poison.waiting.future.set_exception(poison.__cause__ or InvariantBroken("a command failed"))
         return [one for one in waiting if one is not poison.waiting]
 
-    async def _finish(self, flush: _Flush) -> None:
-        """Write, commit, and only then answer."""
-        store, head = self._store, flush.head
+    def _append(self, flush: _Flush) -> None:
+        """Write the events gathered so far."""
         if flush.events:
-            store.append(flush.events)
+            self._store.append(flush.events)
+            flush.head.position += len(flush.events)
+            flush.appended += flush.events
+            flush.events = []
+            flush.wrote = True
+
+    async def _commit(self, flush: _Flush) -> None:
+        """Write all that is left and make it durable; a transaction with nothing in it is rolled back."""
+        store, head = self._store, flush.head
+        self._append(flush)
         if flush.kept:
             store.keep_answers(tuple(flush.kept.values()), flush.now)
         for purchase_id, kept in flush.ended:
             store.finish_kept(purchase_id, kept)
-        if flush.events or flush.kept or flush.ended or flush.wrote:
-            head.position += len(flush.events)
+        head.next_due = store.next_due(tuple(self.set_aside))
+        if flush.kept or flush.ended or flush.wrote:
             head.last_time = max(head.last_time, flush.now)
-            head.next_due = store.next_due(tuple(self.set_aside))
             store.write_head(head)
             await asyncio.get_running_loop().run_in_executor(self._thread, store.commit)
         else:
-            head.next_due = store.next_due(tuple(self.set_aside))
             store.rollback()
         self._position = head.position
         self._head = head
+
+    def _tell(self, flush: _Flush) -> None:
+        """Answer everybody, now that it is durable."""
         self.commits += 1
         self.commands += len(flush.outcomes)
-        if flush.events or flush.due_events:
-            for listener in self.on_commit:
-                listener([*flush.due_events, *flush.events])
         for future, outcome in flush.outcomes:
             if future.done():
                 continue  # the caller has gone away; what it asked for is done all the same
@@ -341,6 +369,9 @@ class Committer:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+        if flush.appended:
+            for listener in self.on_commit:
+                listener(flush.appended)
 
     # -- deadlines ---------------------------------------------------------------------------------------------
 
@@ -362,13 +393,11 @@ class Committer:
             if earliest_new is not None and one.deadline.due_at >= earliest_new:
                 break
             new = self._pass(one, flush)
+            if flush.one_by_one:
+                self._append_or_blame(flush, _Poison(None, one.job_id))
             earliest_new = min((x for x in (earliest_new, new) if x is not None), default=None)
             count += 1
-        self._store.append(flush.events)
-        flush.head.position += len(flush.events)
-        flush.wrote = True
-        flush.due_events += flush.events
-        flush.events = []
+        self._append(flush)
         return count
 
     def _pass(self, due: Due, flush: _Flush) -> Instant | None:
@@ -396,7 +425,18 @@ class Committer:
             raise
         except Exception as error:
             raise _Poison(waiting, None) from error
+        if flush.one_by_one:
+            self._append_or_blame(flush, _Poison(waiting, None))
         flush.outcomes.append((waiting.future, outcome))
+
+    def _append_or_blame(self, flush: _Flush, poison: _Poison) -> None:
+        """Write what one deadline or command has recorded; if that fails, it is the one."""
+        try:
+            self._append(flush)
+        except (StoreBusy, StoreFailed):
+            raise
+        except Exception as error:
+            raise poison from error
 
     def _answer(self, waiting: Waiting, flush: _Flush) -> Reply | Refusal:
         context = waiting.context
@@ -433,7 +473,7 @@ class Committer:
     def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:
         current = self.stream(JOB, job_id).version
         if current != version:
-            since = [*self._store.load(job_id, version), *(e for e in flush.events if e.stream == job_id)]
+            since = [*self._store.load(job_id, version, EVENTS_SHOWN), *(e for e in flush.events if e.stream == job_id)]
             raise VersionMismatch(current, [_event_line(e) for e in since if e.version > version][:EVENTS_SHOWN])
 
     def _accept(self, work: Work, answer: Answer, flush: _Flush) -> Reply | Refusal:

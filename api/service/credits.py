@@ -137,9 +137,8 @@ class Purchases:
                 outcome = await self._gateway.charge(purchase_id, owner_id, amount_cents)
         except (OSError, TimeoutError) as error:
             log.warning("the gateway did not answer; the purchase stays open", extra={"purchase": str(purchase_id)})
-            raise Unavailable(
-                "The payment gateway did not answer; the purchase goes on. Ask again with the same idempotency key."
-            ) from error
+            what_next = "Ask again with the same idempotency key" if context.scope else "Look at your billing later"
+            raise Unavailable(f"The payment gateway did not answer; the purchase goes on. {what_next}.") from error
         use_case = _ending(owner_id, purchase_id, outcome)
         return await self._committer.submit(use_case, replace(context, scope=None, if_match=None))
 
@@ -152,4 +151,4 @@ def _ending(owner_id: UUID, purchase_id: UUID, outcome: Charged | Declined) -> U
 
 def _log_failure(task: asyncio.Task[Reply]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("an open purchase ended without payment", exc_info=error)
+        log.warning("an open purchase was asked about, and not completed", exc_info=error)

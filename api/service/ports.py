@@ -12,6 +12,9 @@ from domain.recorded import Recorded
 from domain.times import Instant
 from projections.read_model import Change
 
+ALL = 2**31
+"""More events than any stream has."""
+
 
 class StoreBusy(Exception):
     """Another process is writing; try again in some milliseconds."""
@@ -62,7 +65,7 @@ class Store(Protocol):
     def begin(self) -> Head:
         """Lock the head and read it. Raises StoreBusy."""
 
-    def load(self, stream: UUID, after_version: int = 0) -> Sequence[Recorded[Any]]:
+    def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         """The events of a stream, in order."""
 
     def streams_after(self, position: int) -> Sequence[UUID]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -99,8 +98,7 @@ class Service:
         self.refuse_from_now()
         for task in self._tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.committer.close()
 
     async def command(self, use_case: UseCase, context: Context) -> Reply:
@@ -137,18 +135,27 @@ class Service:
     async def _schedule(self) -> None:
         """Wake the committer when a deadline passes: only an idle platform needs it."""
         while True:
+            nap = LONGEST_NAP_SECONDS
             try:
                 await self.catch_up()
+                due = self.committer.next_due
+                if due is not None and not self.committer.is_sandbox:
+                    nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
             except Refusal:
-                await asyncio.sleep(LONGEST_NAP_SECONDS)
-            due = self.committer.next_due
-            nap = LONGEST_NAP_SECONDS
-            if due is not None and not self.committer.is_sandbox:
-                nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
+                log.warning("what is due could not be written; trying again")
             await asyncio.sleep(nap)
 
     async def _ask_about_purchases(self) -> None:
         while self.purchases.has_gateway:
-            for owner_id, purchase_id, cents in self.reads.open_purchases(OPEN_PURCHASES_AT_ONCE):
-                self.purchases.ask_again(owner_id, purchase_id, cents)
+            try:
+                self._ask_about_all()
+            except Exception:  # whatever it was, open purchases must be asked about again
+                log.exception("open purchases could not be asked about; trying again")
             await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    def _ask_about_all(self) -> None:
+        after: int | None = 0
+        while after is not None:
+            purchases, after = self.reads.open_purchases(after, OPEN_PURCHASES_AT_ONCE)
+            for owner_id, purchase_id, cents in purchases:
+                self.purchases.ask_again(owner_id, purchase_id, cents)

@@ -103,6 +103,7 @@ class LogRecorder(SQLiteProcessRecorder):
         return [*LOG, *create_views(), *tracking]
 
     def _create_table(self, c: SQLiteCursor) -> None:
+        c.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         super()._create_table(c)
         c.execute(
             "INSERT INTO head (id, position, peaks, last_time, schema_version, views_version, secret) "
@@ -208,15 +209,15 @@ def open_log(path: Path) -> Tallyhold:
 
 
 def _is_made(path: Path) -> bool:
-    """Whether the tables are there. Raises NotOurs for a file of another program or schema."""
-    connection = connect(str(path))
+    """Whether the tables are there. Raises NotOurs for a file of another program or schema, and leaves it as it was."""
+    if not path.exists():
+        return False
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if application != APPLICATION_ID and tables:
             raise NotOurs(f"The database {path} belongs to another program.")
-        if application != APPLICATION_ID:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         made = connection.execute("SELECT schema_version FROM head").fetchone() if "head" in tables else None
     finally:
         connection.close()

@@ -185,6 +185,7 @@ class SQLiteReads:
     def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
         """First the version, then the pieces, all of one snapshot."""
         connection = self._connect()
+        connection.execute("PRAGMA cache_size = -2048")
         try:
             with self._snapshot(connection):
                 row = connection.execute(_DETAIL, (str(job_id),)).fetchone()
@@ -194,11 +195,12 @@ class SQLiteReads:
             connection.close()
 
     def assignments(self, job_id: UUID, after: int | None, limit: int) -> Page:
-        """All assignments of a job, oldest first."""
+        """The completed assignments of a job, oldest first."""
         with self._snapshot():
             settled = self._one("SELECT settlement_status FROM jobs WHERE job_id = ?", str(job_id))[0]
             rows = self._all(
-                "SELECT * FROM assignments WHERE job_id = ? AND position > ? ORDER BY position LIMIT ?",
+                "SELECT * FROM assignments WHERE job_id = ? AND status = 'completed' AND position > ? "
+                "ORDER BY position LIMIT ?",
                 str(job_id),
                 after or 0,
                 limit + 1,
@@ -298,13 +300,16 @@ class SQLiteReads:
         """The balance of every account on its normal side, in cents."""
         return dict(self._all(BALANCES_OF_ALL_ACCOUNTS))
 
-    def open_purchases(self, limit: int) -> Sequence[tuple[UUID, UUID, int]]:
-        """Owner, id and cents of purchases that the gateway has not answered."""
+    def open_purchases(self, after: int, limit: int) -> tuple[Sequence[tuple[UUID, UUID, int]], int | None]:
+        """Owner, id and cents of purchases that the gateway has not answered; the key of the last where more follow."""
         rows = self._all(
-            "SELECT owner_id, purchase_id, amount_cents FROM purchases WHERE status = 'open' ORDER BY position LIMIT ?",
+            "SELECT owner_id, purchase_id, amount_cents, position FROM purchases "
+            "WHERE status = 'open' AND position > ? ORDER BY position LIMIT ?",
+            after,
             limit,
         )
-        return [(UUID(owner), UUID(purchase), amount) for owner, purchase, amount in rows]
+        found = [(UUID(row[0]), UUID(row[1]), row[2]) for row in rows]
+        return found, rows[-1][3] if len(rows) == limit else None
 
     # -- disputes ----------------------------------------------------------------------------------------------
 

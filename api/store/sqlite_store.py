@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from api.service.ports import Due, Head, KeptAnswer, StoreBusy, StoreFailed
+from api.service.ports import ALL, Due, Head, KeptAnswer, StoreBusy, StoreFailed
 from api.store.mapper import to_recorded
 from api.store.rows import RowBatch
+from api.store.schema import SCHEMA_VERSION
 from api.store.sqlite import Tallyhold, connect, insert_events, stream_key
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.recorded import Recorded
 from domain.times import DAY, Instant
 from projections.json import text
 from projections.read_model import Change
-from projections.replay import changes
+from projections.replay import changes, views_version
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 KEEP_ANSWERS = 8 * DAY
 """A repeat gets its answer for 7 days at least; the eighth is for clocks that differ."""
+
+STUCK = 100
+"""Answers that wait for a purchase may lie before those that are too old; so many of them are looked past."""
 
 _KEPT_COLUMNS = "scope, fingerprint, status, body, location, etag, position, purchase_id"
 
@@ -38,6 +42,8 @@ def translated(method: Callable[P, R]) -> Callable[P, R]:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreBusy(str(error)) from error
             raise StoreFailed(str(error)) from error
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError):
+            raise  # what was asked is wrong, not the store: a bug of ours
         except sqlite3.Error as error:
             raise StoreFailed(str(error)) from error
 
@@ -50,6 +56,7 @@ class SQLiteStore:
     def __init__(self, application: Tallyhold, path: Path) -> None:
         self._application = application
         self._connection = connect(str(path), timeout=0)
+        self._views_version = views_version()
         self._position = 0
         self._peaks = b""
 
@@ -59,25 +66,28 @@ class SQLiteStore:
     @translated
     def begin(self) -> Head:
         self._connection.execute("BEGIN IMMEDIATE")
-        row = self._connection.execute("SELECT position, peaks, last_time, next_due, sandbox_now FROM head").fetchone()
-        self._position, self._peaks, last_time, next_due, sandbox_now = row
+        row = self._connection.execute(
+            "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now FROM head"
+        ).fetchone()
+        *versions, self._position, self._peaks, last_time, next_due, sandbox_now = row
+        if versions != [SCHEMA_VERSION, self._views_version]:
+            self.rollback()
+            raise StoreFailed("The database has been changed to another version of this program; start that one.")
         return Head(self._position, last_time, next_due, sandbox_now)
 
     @translated
-    def load(self, stream: UUID, after_version: int = 0) -> Sequence[Recorded[Any]]:
+    def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         rows = self._connection.execute(
             "SELECT originator_version, position, topic, state FROM stored_events "
-            "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version",
-            (stream_key(stream), after_version),
+            "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version LIMIT ?",
+            (stream_key(stream), after_version, limit),
         )
         return [to_recorded(stream, *row) for row in rows]
 
     @translated
     def streams_after(self, position: int) -> Sequence[UUID]:
-        rows = self._connection.execute(
-            "SELECT DISTINCT originator_id FROM stored_events WHERE position > ?", (position,)
-        )
-        return [UUID(stream) for (stream,) in rows]
+        rows = self._connection.execute("SELECT originator_id FROM stored_events WHERE position > ?", (position,))
+        return [UUID(stream) for stream in {row[0] for row in rows}]
 
     @translated
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
@@ -147,11 +157,11 @@ class SQLiteStore:
                 for a in answers
             ],
         )
-        # The oldest first, and at most twice as many as came in: the table stays bounded without a long sweep.
+        # Of the oldest, about twice as many as came in: the table stays bounded without a long sweep.
         self._connection.execute(
             "DELETE FROM kept_answers WHERE number IN "
             "(SELECT number FROM kept_answers ORDER BY number LIMIT ?) AND kept_at < ? AND status > 0",
-            (2 * len(answers), now - KEEP_ANSWERS),
+            (2 * len(answers) + STUCK, now - KEEP_ANSWERS),
         )
 
     @translated

@@ -153,15 +153,15 @@ def _resolve(command: c.ResolveDispute, job: Job) -> tuple[e.JobEvent, ...]:
 
 def _take(command: c.TakeSlot, job: Job, now: Instant) -> tuple[e.JobEvent, ...]:
     terms = job.terms
+    eligible = eligible_variants(terms)
+    if not eligible:
+        raise NotEligible("This job asks for testers with a profile or membership that you do not have.")
     if job.phase is not Phase.ACTIVE:
         raise JobNotActive(f"The job is {job.status} and takes no testers now.")
     if terms.starts_at is not None and now < terms.starts_at:
         raise NotStarted("The job has not started yet.")
     if command.tester_id in job.assignment_of_tester:
         raise AlreadyTaken("A tester gets a job once, and you have had this one.")
-    eligible = eligible_variants(terms)
-    if not eligible:
-        raise NotEligible("This job asks for testers with a profile or membership that you do not have.")
     if terms.legal_agreements and not command.accepts_legal_agreements:
         raise LegalAgreementsRequired("Accept the job's legal agreements: send acceptLegalAgreements true.")
     variant = open_variant(job, eligible)

@@ -12,10 +12,12 @@ from uuid import UUID
 from api.store import tree
 from api.store.mapper import to_recorded
 from api.store.sqlite_reads import BALANCES_OF_ALL_ACCOUNTS
+from domain.job import events as job_events
 from domain.job.deadlines import deadlines
 from domain.job.decider import JOB
+from domain.job.events import JobEvent
 from domain.job.state import Assignment, AssignmentStatus, Job, Phase
-from domain.recorded import Recorded
+from domain.recorded import SYSTEM, Recorded
 from projections.times import iso
 
 Row = dict[str, Any]
@@ -59,6 +61,14 @@ class File:
         self.streams: dict[UUID, list[Recorded[Any]]] = defaultdict(list)
         for one in self.recorded:
             self.streams[one.stream].append(one)
+
+    def deadlines_passed(self) -> list[tuple[int, int, str, str | None]]:
+        """When, of which kind, of which job and tester, in the order of the log."""
+        return [
+            (one.occurred_at, _KINDS.get(type(one.event), 2), str(one.stream), _tester(one.event))
+            for one in self.recorded
+            if one.actor == SYSTEM and one.causation_id is None and isinstance(one.event, JobEvent)
+        ]
 
     # All that is always so
 
@@ -161,6 +171,15 @@ class File:
             payable = self.balances.get(f"tester:{tester}:payable", 0)
             assert row["granted_cents"] - row["withdrawn_cents"] == payable
             assert row["pending_cents"] >= 0
+
+
+_KINDS = {job_events.ReservationExpired: 0, job_events.TaskTimedOut: 1, job_events.Approved: 3}
+"""Which deadline an event is the first one of; any other is the end of posting."""
+
+
+def _tester(event: JobEvent) -> str | None:
+    tester_id = getattr(event, "tester_id", None)
+    return None if tester_id is None else str(tester_id)
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:

@@ -22,7 +22,7 @@ from api.store.sandbox_gateway import SandboxGateway
 from domain.errors import Refusal
 from domain.job import commands as c
 from domain.job.validity import terms_problems
-from domain.recorded import SYSTEM
+from domain.recorded import CONSOLE
 from tests.local import HandClock, Key, Local
 from tests.running import Answer, Client, RunningServer
 from tests.simulation.commands import (
@@ -210,8 +210,8 @@ class InProcess:
     async def _asked(self, command: Command) -> Reply:
         service = self.local.service
         if isinstance(command, Buy):
-            return await service.purchases.buy(self.uuid_of(command.owner), command.cents, Context(SYSTEM))
-        return await service.command(self._use_case(command), Context(SYSTEM))
+            return await service.purchases.buy(self.uuid_of(command.owner), command.cents, Context(CONSOLE))
+        return await service.command(self._use_case(command), Context(CONSOLE))
 
     def _use_case(self, command: Command) -> UseCase:
         match command:

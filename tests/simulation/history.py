@@ -129,7 +129,7 @@ def _approve(chance: Random, model: Model) -> Command | None:
 
 def _resize(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: job.is_open)
-    return Resize(job.name, max(1, job.target + chance.randint(-3, 4))) if job else None
+    return Resize(job.name, max(1, job.target + chance.randint(-3, 6))) if job else None
 
 
 def _take(chance: Random, model: Model) -> Command | None:

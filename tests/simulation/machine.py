@@ -356,9 +356,16 @@ class Platform(RuleBasedStateMachine):
         file = File(self.driver.path)
         file.check()
         if self.looked:
+            self._check_deadlines(file)
             self._check_books(file)
             self._check_views()
         self.sound = True
+
+    def _check_deadlines(self, file: File) -> None:
+        """They were written in the order of the rules, each at its own time."""
+        id_of = self.driver.id_of
+        expected = [(due.at, due.kind, id_of(due.job), due.tester and id_of(due.tester)) for due in self.model.passed]
+        assert file.deadlines_passed() == expected
 
     def _check_books(self, file: File) -> None:
         told = {account: cents for account, cents in file.balances.items() if cents}

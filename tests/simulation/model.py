@@ -186,6 +186,8 @@ class Model:
         self.bought: dict[str, int] = {}
         self.withdrawn: dict[str, int] = {}
         self.jobs: dict[str, Job] = {}
+        self.passed: list[Due] = []
+        """Every deadline that has passed and changed something, in order."""
         self._number = 0
 
     def ask(self, command: Command) -> str | None:
@@ -277,6 +279,7 @@ class Model:
         self.now = instant
 
     def _pass(self, due: Due) -> None:
+        self.passed.append(due)
         job = self.jobs[due.job]
         if due.tester is not None:
             self._leave(job, job.assignments[due.tester], ("expired", "timed_out")[due.kind])

@@ -29,7 +29,7 @@ class InThisProcess(Platform):
 
 TestInThisProcess = InThisProcess.TestCase
 TestInThisProcess.settings = settings(
-    max_examples=35,
+    max_examples=50,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,

@@ -129,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
     read(
         "/jobs/{id}/assignments",
         "listAssignments",
-        "All assignments of a job, the oldest first",
+        "A job's completed assignments, the oldest first",
         _assignments,
         roles=OWNER,
         subject=Subject.OWNERS_JOB,

@@ -1,5 +1,6 @@
 """JSON as strictly as it can be read: what two readers could understand differently is refused."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ _SENTENCES = {
     "unexpected end of hex escape": "has half of a surrogate pair or a broken \\u escape in a string",
     "invalid unicode code point": "is not valid UTF-8",
     "EOF while parsing": "is not JSON: it ends too early",
+    "expected value": "is not a JSON value; NaN and Infinity are none",
 }
 """What the reader's complaint means to a client."""
 
@@ -37,7 +39,7 @@ def read_json(body: bytes) -> object:
     try:
         value = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        raise invalid("", _sentence(body, str(error))) from None
+        raise invalid(_where(body), _sentence(body, str(error))) from None
     numbers = body.translate(_NUMBERS, b"+")
     if _HUGE_EXPONENTS[0] in numbers or _HUGE_EXPONENTS[1] in numbers or _MANY_DIGITS in numbers:
         _refuse_huge_numbers(value)
@@ -53,6 +55,44 @@ def _sentence(body: bytes, complaint: str) -> str:
         if complaint.startswith(beginning):
             return sentence + (place[0] if place else "")
     return "is not JSON" + (place[0] if place else "")
+
+
+class _Ambiguous(dict[str, object]):
+    """An object that names a field twice; ``twice`` is the name."""
+
+    twice: str
+
+
+_NOT_A_NUMBER = object()
+
+
+def _where(body: bytes) -> str:
+    """The pointer to what two readers would read differently: asked only when a body is refused already."""
+    try:
+        lax = json.loads(body, object_pairs_hook=_object, parse_constant=lambda _: _NOT_A_NUMBER)
+    except (ValueError, RecursionError):
+        return ""
+    for steps, each in walk(lax):
+        if isinstance(each, _Ambiguous):
+            return pointer((*steps, each.twice))
+        if each is _NOT_A_NUMBER or (isinstance(each, str) and _has_half_a_pair(each)):
+            return pointer(steps)
+    return ""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    seen: dict[str, object] = {}
+    for name, value in pairs:
+        if name in seen:
+            ambiguous = _Ambiguous(pairs)
+            ambiguous.twice = name
+            return ambiguous
+        seen[name] = value
+    return seen
+
+
+def _has_half_a_pair(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _refuse_huge_numbers(value: object) -> None:
