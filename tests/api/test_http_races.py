@@ -48,8 +48,8 @@ def test_the_last_slots_are_taken_exactly_once(platform: Platform, owner: Client
     for answer in answers:
         if answer.status_code == 409:
             refused(answer, 409, "no_slots_left")
-    taken = done(owner.get(f"/jobs/{job_id}/assignments", limit=50))["data"]
-    assert {item["assignmentId"] for item in taken} == {a.json()["id"] for a in answers if a.status_code == 201}
+    taken = done(owner.get(f"/owner/jobs/{job_id}/settlement"))["assignments"]
+    assert {item["id"] for item in taken} == {a.json()["id"] for a in answers if a.status_code == 201}
 
 
 def taking(tester: Client, job_id: str) -> Callable[[], Response]:

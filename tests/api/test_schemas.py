@@ -519,17 +519,18 @@ def test_a_job_with_anything_anywhere_is_taken_or_refused(steps: tuple[int | str
 
 # JSON itself
 
+NO_VALUE = "is not JSON (NaN and Infinity are no JSON values)"
 NOT_STRICT_JSON: list[tuple[bytes, str, str]] = [
     (b"", "", "is not JSON: it ends too early"),
     (b"{", "", "is not JSON: it ends too early"),
     (b"{'a':1}", "", "is not JSON"),
     (b"{} x", "", "is not JSON"),
-    (b'{"secret":}', "", "is not JSON"),
-    (b'{"a":1,"a":2}', "", "names a field twice"),
-    (b'{"x":[{"a":1,"a":1}]}', "", "names a field twice"),
-    (b'{"a":1,"\\u0061":2}', "", "names a field twice"),
-    (b'{"a":NaN}', "", "is not JSON"),
-    (b'{"a":-Infinity}', "", "is not JSON"),
+    (b'{"secret":}', "", NO_VALUE),
+    (b'{"a":1,"a":2}', "/a", "names a field twice"),
+    (b'{"x":[{"a":1,"a":1}]}', "/x/0/a", "names a field twice"),
+    (b'{"a":1,"\\u0061":2}', "/a", "names a field twice"),
+    (b'{"a":NaN}', "/a", NO_VALUE),
+    (b'{"a":-Infinity}', "/a", NO_VALUE),
     (b'{"a":[1,1e400]}', "/a/1", "is a number beyond the range of a double"),
     (b'{"a":-1E+0400}', "/a", "is a number beyond the range of a double"),
     (b'{"a":' + b"9" * 309 + b".5}", "/a", "is a number beyond the range of a double"),
@@ -553,7 +554,7 @@ def test_what_is_not_strict_json_is_refused(body: bytes, pointer: str, detail: s
 
 
 def test_the_place_of_what_is_not_json_is_told() -> None:
-    with pytest.raises(InvalidRequest, match=r"is not JSON at line 2 column 5$"):
+    with pytest.raises(InvalidRequest, match=r"is not JSON .* at line 2 column 5$"):
         read_json(b'{\n"a":x}')
 
 

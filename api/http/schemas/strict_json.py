@@ -29,7 +29,8 @@ _SENTENCES = {
     "unexpected end of hex escape": "has half of a surrogate pair or a broken \\u escape in a string",
     "invalid unicode code point": "is not valid UTF-8",
     "EOF while parsing": "is not JSON: it ends too early",
-    "expected value": "is not a JSON value; NaN and Infinity are none",
+    "invalid number": "is not JSON (NaN and Infinity are no JSON values)",
+    "expected value": "is not JSON (NaN and Infinity are no JSON values)",
 }
 """What the reader's complaint means to a client."""
 
