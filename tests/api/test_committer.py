@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ from domain.credits.commands import StartPurchase
 from domain.credits.decider import CREDITS
 from domain.errors import NotEnoughCredits, Refusal
 from domain.job import commands as c
+from domain.job.events import Cancelled, Paused, TaskTimedOut
+from domain.recorded import Recorded
 from domain.times import DAY, HOUR, MINUTE, SECOND
 from tests.api.server import create_key
 from tests.builders import ALICE, ANSWERS, BOB, OWNER, Person, some_terms, take_by
@@ -426,6 +428,42 @@ def test_a_job_whose_deadline_raises_is_set_aside_and_stops_nobody_else(path: Pa
             refused = await outcomes(local.ask(asked(c.PauseJob()), job_id=JOB_ID))
             assert kinds(refused) == [Unavailable]
             assert isinstance(await local.ask(posted(new_id())), Reply)
+
+    run(story())
+
+
+class Choking(SQLiteStore):
+    """A store whose read models choke on one kind of event."""
+
+    def append(self, recorded: Sequence[Recorded[Any]]) -> None:
+        if any(isinstance(one.event, CHOKES_ON) for one in recorded):
+            raise ValueError("this event cannot be projected")
+        super().append(recorded)
+
+
+CHOKES_ON = (Paused, TaskTimedOut, Cancelled)
+
+
+def test_a_command_whose_events_cannot_be_written_fails_alone(path: Path) -> None:
+    async def story() -> None:
+        async with Local(path, make_store=Choking) as local:
+            await all_done(local.ask(posted()))
+            asks = (posted(OTHER_JOB_ID), asked(c.PauseJob()), asked(c.ResumeJob()))
+            found = await outcomes(*(local.ask(one) for one in asks))
+            assert kinds(found) == [Reply, ValueError, Reply]
+            assert query(path, "SELECT status FROM jobs") == [("active",)] * 2
+
+    run(story())
+
+
+def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Path) -> None:
+    async def story() -> None:
+        async with Local(path, make_store=Choking) as local:
+            await all_done(local.ask(posted()))
+            local.clock.at = NOW + 2 * HOUR
+            await local.committer.catch_up()
+            assert local.committer.set_aside == {JOB_ID}
+            assert isinstance(await local.ask(posted(OTHER_JOB_ID)), Reply)
 
     run(story())
 

@@ -1,0 +1,110 @@
+"""The command line: what it answers, and how it fails."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def tallyhold(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user does."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TALLYHOLD_")}
+    return subprocess.run(
+        [sys.executable, "-m", "api.main", *arguments],
+        cwd=ROOT,
+        env=clean | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def failed(outcome: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+    """It said one sentence, and nothing of a traceback."""
+    assert outcome.returncode == code, outcome.stderr
+    assert words in outcome.stderr
+    assert outcome.stderr.splitlines()[-1].startswith("tallyhold: ")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    db = url(tmp_path / "a.sqlite")
+    made = json.loads(tallyhold("keys", "create", "--role", "tester", "--name", " Ada ", "--json", "--db", db).stdout)
+    assert set(made) == {"keyId", "key", "role", "name", "principalId", "publicId"}
+    assert (made["role"], made["name"]) == ("tester", "Ada")
+    again = json.loads(
+        tallyhold("keys", "create", "--role", "tester", "--name", "Ada", "--json", TALLYHOLD_DB=db).stdout
+    )
+    assert again["principalId"] == made["principalId"]
+    assert again["key"] != made["key"]
+    assert tallyhold("keys", "revoke", made["keyId"], "--db", db).returncode == 0
+    listed = json.loads(tallyhold("keys", "list", "--json", "--db", db).stdout)
+    assert {key["keyId"]: key["revokedAt"] is not None for key in listed} == {
+        made["keyId"]: True,
+        again["keyId"]: False,
+    }
+    assert made["key"] not in (tmp_path / "a.sqlite").read_bytes().decode("latin-1")
+    assert tallyhold("rebuild", "--db", db).stdout == "rebuilt from 4 events\n"
+
+
+def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:
+    db = url(tmp_path / "a.sqlite")
+    tallyhold("keys", "create", "--role", "owner", "--name", "Olga", "--db", db)
+    failed(tallyhold("keys", "revoke", "01890a5d-ac96-774b-bcce-b302099a8057", "--db", db), 1, "no key")
+
+
+@pytest.mark.parametrize("command", [("keys", "list"), ("rebuild",)])
+def test_a_mistyped_name_makes_no_database(command: tuple[str, ...], tmp_path: Path) -> None:
+    failed(tallyhold(*command, "--db", url(tmp_path / "typo.sqlite")), 1, "There is no database")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
+    failed(tallyhold("serve", "--db", url(tmp_path / "a.sqlite"), TALLYHOLD_SANDBOXX="1"), 2, "TALLYHOLD_SANDBOXX")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("db", ["postgres://x/y", "a.sqlite", "sqlite:///", "sqlite:///a?mode=ro"])
+def test_a_url_that_names_no_file_is_an_error(db: str) -> None:
+    failed(tallyhold("keys", "list", "--db", db), 2, "sqlite:///FILE")
+
+
+def test_another_programs_database_is_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    failed(tallyhold("keys", "create", "--role", "owner", "--name", "O", "--db", url(path)), 1, "another program")
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_database_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "text.sqlite"
+    path.write_text("dear diary, " * 100)
+    failed(tallyhold("keys", "list", "--db", url(path)), 1, "cannot be opened")
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        failed(tallyhold("serve", "--port", port, "--db", url(tmp_path / "a.sqlite")), 1, f"port {port}")
+
+
+def test_a_database_keeps_its_mode(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        tallyhold("serve", "--port", port, "--sandbox", "--db", url(tmp_path / "a.sqlite"))
+        failed(tallyhold("serve", "--port", port, "--db", url(tmp_path / "a.sqlite")), 1, "with --sandbox")
