@@ -18,7 +18,7 @@ from api.service.committer import Reply
 from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
-from api.service.ports import Head, StoreFailed
+from api.service.ports import ALL, Head, StoreFailed
 from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, VersionMismatch
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
@@ -109,9 +109,9 @@ class Obstructed(SQLiteStore):
             self.failures[method] -= 1
             raise StoreFailed("the disk is gone")
 
-    def load(self, stream: UUID, after_version: int = 0) -> Any:
+    def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Any:
         self._perhaps("load")
-        return super().load(stream, after_version)
+        return super().load(stream, after_version, limit)
 
     def streams_after(self, position: int) -> Any:
         self._perhaps("streams_after")
@@ -603,6 +603,22 @@ def test_a_transaction_that_fails_at_its_beginning_stands_in_nobodys_way(path: P
             assert kinds(await outcomes(local.ask(asked(c.PauseJob())))) == [Unavailable]
             assert (await other.ask(asked(c.PauseJob()))).etag == '"2"'
             assert (await local.ask(asked(c.ResumeJob()))).etag == '"3"'
+
+    play(story(), path)
+
+
+@pytest.mark.parametrize("column", ["schema_version", "views_version"])
+def test_a_file_that_another_version_of_the_program_took_over_is_written_no_more(path: Path, column: str) -> None:
+    async def story() -> None:
+        async with Local(path) as local:
+            await local.ask(posted())
+            [(ours,)] = query(path, f"SELECT {column} FROM head")
+            execute(path, f"UPDATE head SET {column} = 99")
+            before = everything(path)
+            assert kinds(await outcomes(local.ask(asked(c.PauseJob())), local.ask(bought(1)))) == [Unavailable] * 2
+            assert everything(path) == before
+            execute(path, f"UPDATE head SET {column} = ?", ours)
+            await local.ask(asked(c.PauseJob()))
 
     play(story(), path)
 

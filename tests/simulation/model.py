@@ -439,10 +439,10 @@ class Model:
 
     def _take(self, it: Take) -> None:
         job = self.jobs[it.job]
+        check(not all(v.for_nobody for v in job.terms.versions), "not_eligible")
         check(job.status == "active", "job_not_active")
         check(job.starts_at is None or job.starts_at <= self.now, "not_started")
         check(it.tester not in job.assignments, "already_taken")
-        check(not all(v.for_nobody for v in job.terms.versions), "not_eligible")
         check(it.accepts or not job.terms.agreement, "legal_agreements_required")
         variant = self.variant_for(job)
         if variant is None:
