@@ -46,7 +46,7 @@ MAX_WAITING = 4_096
 MAX_BATCH = 256
 MAX_DUE_IN_BATCH = 500
 """Deadlines written in one transaction; the next ones come in the next."""
-CACHED_STREAMS = 20_000
+CACHED_STREAMS = 5_000
 BUSY_PAUSE_SECONDS = 0.005
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100

@@ -45,6 +45,8 @@ APPLICATION_ID = 0x54414C59
 """In the file's header, so that no other program's database is taken for ours."""
 CACHE_KIB = 64 * 1024
 BUSY_SECONDS = 5
+CHECKPOINT_PAGES = 8_000
+"""A checkpoint copies each changed page once, and the same pages change in every batch: fewer of them do less."""
 LAST = 2**63 - 1
 RECENT_STREAMS = 16_384
 
@@ -61,6 +63,7 @@ def connect(path: str, *, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
 
