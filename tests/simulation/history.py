@@ -89,7 +89,10 @@ def _create(chance: Random, model: Model) -> Command | None:
 
 def some_terms(chance: Random) -> Terms:
     """Terms as an owner may post them."""
-    versions = [Version(chance.randrange(3), chance.choice((None, 3, 4))) for _ in range(chance.randint(1, 3))]
+    versions = [
+        Version(chance.randrange(3), chance.choice((None, 3, 4)), for_nobody=chance.random() < 0.06)
+        for _ in range(chance.randint(1, 3))
+    ]
     if not any(v.least or v.most for v in versions):
         versions[0] = Version(2)
     least, most = sum(v.least for v in versions), sum(v.least if v.most is None else v.most for v in versions)
@@ -150,6 +153,12 @@ def _submit(chance: Random, model: Model) -> Command | None:
     return Submit(chance.choice(job.those("started")).tester, job.name, chance.choice((1, 5, 5, None)), proof)
 
 
+def _guess(chance: Random, model: Model) -> Command | None:
+    """The same tester again and again, until the proof is locked."""
+    job = _job(chance, model, lambda job: job.terms.proof and bool(job.those("started")))
+    return Submit(job.those("started")[0].tester, job.name, proof=False) if job else None
+
+
 def _odd_work(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: bool(job.assignments))
     return chance.choice((Start, Return, Submit))(chance.choice(list(job.assignments)), job.name) if job else None
@@ -161,6 +170,16 @@ def _dispute(chance: Random, model: Model) -> Command | None:
         return None
     listed = tuple(a.tester for a in job.completed if chance.random() < 0.5)
     return Dispute(job.name, listed, chance.random() < 0.2, chance.random() < 0.5)
+
+
+def _odd_dispute(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.settlement is not None)
+    if job is None:
+        return None
+    anybody = tuple(chance.choices(TESTERS, k=2))
+    if chance.random() < 0.5:
+        return Dispute(job.name, anybody)
+    return Resolve(job.name, tuple(Verdict(tester, chance.randrange(500), chance.randrange(100)) for tester in anybody))
 
 
 def _resolve(chance: Random, model: Model) -> Command | None:
@@ -188,8 +207,10 @@ _CHOICES: tuple[tuple[Callable[[Random, Model], Command | None], int], ...] = (
     (_take, 8),
     (_start, 8),
     (_submit, 8),
+    (_guess, 4),
     (_odd_work, 1),
     (_dispute, 2),
     (_resolve, 2),
+    (_odd_dispute, 1),
     (_withdraw, 2),
 )

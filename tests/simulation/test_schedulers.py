@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,9 +16,12 @@ from hypothesis import strategies as st
 from tests.given import NOW
 from tests.local import HandClock, new_database, tables
 from tests.simulation.books import File
-from tests.simulation.drivers import InProcess
+from tests.simulation.commands import Buy, Command, Create, Pay, Start, Submit, Take, Terms, Version
+from tests.simulation.drivers import TESTERS, InProcess
 from tests.simulation.history import Moment, history
-from tests.simulation.model import DAY
+from tests.simulation.model import DAY, MINUTE
+
+JOBS_DUE_TOGETHER = ("to be approved", "posted", "started", "reserved")
 
 Watch = Callable[[InProcess, int], None]
 """How somebody watches the clock while it runs up to an instant."""
@@ -98,3 +102,38 @@ def test_a_punctual_a_late_and_an_absent_scheduler_write_the_same_log(seed: int)
 def test_and_so_they_do_in_a_long_life(seed: int) -> None:
     moments = list(history(Random(seed), 300, NOW))
     assert lived(moments, punctual) == lived(moments, absent)
+
+
+def test_at_one_instant_deadlines_pass_by_kind_and_then_by_order_of_creation(tmp_path: Path) -> None:
+    """Reservations, hard limits, ends of posting, approvals; here everything was created the other way round."""
+    path, then = tmp_path / "tallyhold.sqlite", NOW + DAY
+    new_database(path)
+    one_slot = Terms(slots=1, pay=(Pay(300),), versions=(Version(1),), window=600, hard_limit=10)
+    two_slots = replace(one_slot, slots=2, versions=(Version(2),))
+    asked: list[tuple[int, Command]] = [
+        (NOW, Buy("Olga", 100_000)),
+        (NOW, Create("Olga", "to be approved", one_slot)),
+        *((NOW, work("Ada", "to be approved")) for work in (Take, Start, Submit)),
+        (then - 60 * MINUTE, Create("Olga", "posted", replace(one_slot, window=60))),
+        (then - 10 * MINUTE, Create("Olga", "started", two_slots)),
+        *((then - 10 * MINUTE, work(who, "started")) for who in ("Ben", "Ada") for work in (Take, Start)),
+        (then - 10 * MINUTE, Create("Olga", "reserved", two_slots)),
+        *((then - 10 * MINUTE, Take(who, "reserved")) for who in ("Eve", "Dan")),
+    ]
+    with closing(InProcess(path, HandClock(NOW), watched=False)) as driver:
+        for at, command in asked:
+            driver.move_to(at)
+            assert driver.ask(command) is None
+        driver.move_to(then)
+        driver.catch_up()
+        names = {driver.id_of(name): name for name in (*JOBS_DUE_TOGETHER, *TESTERS)}
+    passed = File(path).deadlines_passed()
+    assert {at for at, *_ in passed} == {then}
+    assert [(kind, names[job], tester and names[tester]) for _, kind, job, tester in passed] == [
+        (0, "reserved", "Eve"),
+        (0, "reserved", "Dan"),
+        (1, "started", "Ben"),
+        (1, "started", "Ada"),
+        (2, "posted", None),
+        (3, "to be approved", None),
+    ]
