@@ -25,7 +25,7 @@ from domain.times import Instant
 S = TypeVar("S")
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class Answer(msgspec.Struct, frozen=True):
     """What a use case answers: a body to be written as JSON, the job's version, the place of what was made.
 
     With ``refusal`` the caller is refused although events were recorded (a wrong proof is counted).

@@ -28,7 +28,7 @@ class Deadline:
 
 
 def deadlines(job: Job) -> Iterator[Deadline]:
-    """All that is waiting to fall due in a job."""
+    """All that is waiting to fall due in a job: what the due_at columns of the read models must say, and tests hold."""
     if job.is_open and job.phase is not Phase.CLOSING:
         yield Deadline(job.posting_ends_at, DeadlineKind.POSTING_END)
     if job.phase is Phase.PENDING_APPROVAL and job.settlement_deadline is not None:
