@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-LIST_COLUMNS = ("position", "posted", "status", "settlement_status", "target_testers", "escrow_hold_cents")
+LIST_COLUMNS = ("position", "job_id", "posted", "status", "settlement_status", "target_testers", "escrow_hold_cents")
 
 DETAIL_COLUMNS = (
     *LIST_COLUMNS,
@@ -30,13 +30,12 @@ DETAIL_COLUMNS = (
     "maxima",
     "terms",
     "variants",
-    "job_id",
 )
 
 
 def job_list_item(columns: Sequence[Any]) -> str:
     """One job of the owner's list, as JSON: what was posted, and what has changed since. See LIST_COLUMNS."""
-    _, posted, status, settled, target, hold_cents = columns
+    _, _, posted, status, settled, target, hold_cents = columns
     settlement = "null" if settled is None else f'"{settled}"'
     return (
         f'{posted[:-1]},"status":"{status}","settlementStatus":{settlement},"targetTesters":{target},'

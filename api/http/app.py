@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -188,7 +188,7 @@ class Endpoint(BaseRoute):
         if route.roles and self._service.committer.has_due():
             await self._service.catch_up()
         elif route.roles:
-            return self._service.key_ring.position
+            return self._service.changes.position()
         return self._service.reads.position()
 
     # -- the checks, in order ----------------------------------------------------------------------------------
@@ -430,14 +430,7 @@ class _Answer:
             body = shown.body if isinstance(shown.body, bytes) else _encode(shown.body)
             await self._whole(shown.status, body, content_type, headers)
             return
-        pieces = shown.pieces
-        begun = []
-        for piece in pieces:
-            begun.append(piece)
-            if len(begun) > _PIECES_AT_ONCE:
-                await self._stream(shown.status, begun, pieces, content_type, headers)
-                return
-        await self._whole(shown.status, b"".join(begun), content_type, headers)
+        await self._stream(shown.status, shown.pieces, content_type, headers)
 
     async def refuse(self, refusal: Refusal) -> None:
         status, body = problem(refusal, self.request_id)
@@ -464,13 +457,12 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": b"" if self._head_only else body})
 
     async def _stream(
-        self, status: int, begun: list[bytes], rest: Any, content_type: bytes, headers: list[tuple[bytes, bytes]]
+        self, status: int, pieces: Iterator[bytes], content_type: bytes, headers: list[tuple[bytes, bytes]]
     ) -> None:
         self.status = status
         await self._send(self._start(status, content_type, headers))
-        await self._send({"type": "http.response.body", "body": b"".join(begun), "more_body": True})
         async with asyncio.timeout(STREAM_SECONDS):  # the pieces hold a snapshot of the database
-            for piece in rest:
+            for piece in pieces:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
                 await asyncio.sleep(0)  # others have their turn between two pieces
         await self._send({"type": "http.response.body", "body": b""})
@@ -486,9 +478,6 @@ class _Answer:
                 *headers,
             ],
         }
-
-
-_PIECES_AT_ONCE = 8
 
 
 class _Application(Starlette):

@@ -1,6 +1,6 @@
 """What is read: the port of the read models, and the words in which it is asked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -24,10 +24,14 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items of a list, or their JSON; ``last`` is the key of the last one where more follow, else null."""
+    """Some items of a list, or their JSON; ``last`` is the key of the last one where more follow, else null.
+
+    ``streams`` are those whose events the items show, where the list tells them.
+    """
 
     items: Any
     last: int | None
+    streams: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Reads(Protocol):
 
     def position(self) -> int: ...
     def secret(self) -> bytes: ...
-    def has_access_events(self, after: int, upto: int) -> bool: ...
+    def changes(self, after: int, upto: int) -> Iterable[tuple[UUID, bool]]: ...
     def principal(self, key_hash: str) -> Principal | None: ...
     def stream_of_principal(self, principal_id: UUID) -> UUID | None: ...
     def stream_of_key(self, key_id: UUID) -> UUID | None: ...

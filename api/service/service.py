@@ -10,10 +10,12 @@ import msgspec
 
 from api.service.committer import Committer, Reply
 from api.service.credits import ASK_AGAIN_SECONDS, Purchases
+from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
 from api.service.ports import Clock, Gateway, Store
 from api.service.proofs import Proofs
 from api.service.reads import Reads
+from api.service.recent_changes import RecentChanges
 from api.service.refusals import Overloaded, Unavailable
 from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
@@ -66,7 +68,9 @@ class Service:
         self.committer = Committer(store, clock)
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
-        self.key_ring = KeyRing(reads)
+        self.changes = RecentChanges(reads)
+        self.key_ring = KeyRing(reads, self.changes)
+        self.kept_views = KeptViews(reads, self.changes)
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

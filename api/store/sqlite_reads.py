@@ -4,7 +4,7 @@ Point reads take some microseconds and run on the event loop: a thread pool woul
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, product
 from operator import itemgetter
@@ -78,17 +78,14 @@ class SQLiteReads:
 
     # -- access ------------------------------------------------------------------------------------------------
 
-    def has_access_events(self, after: int, upto: int) -> bool:
-        """Whether anything happened to principals or keys behind one position and up to another."""
-        return (
-            self._one(
-                "SELECT 1 FROM stored_events WHERE position > ? AND position <= ? AND topic >= 'access.' "
-                "AND topic < 'access/' LIMIT 1",
-                after,
-                upto,
-            )
-            is not None
+    def changes(self, after: int, upto: int) -> Iterable[tuple[UUID, bool]]:
+        """The streams of the events behind one position and up to another, and which are those of principals."""
+        rows = self._plain.execute(
+            "SELECT DISTINCT originator_id, topic >= 'access.' AND topic < 'access/' FROM stored_events "
+            "WHERE position > ? AND position <= ?",
+            (after, upto),
         )
+        return [(UUID(stream), bool(is_access)) for stream, is_access in rows]
 
     def principal(self, key_hash: str) -> Principal | None:
         """Whose key it is, unless it was revoked."""
@@ -146,8 +143,10 @@ class SQLiteReads:
             rows = self._plain.execute(_JOBS + "ORDER BY position DESC LIMIT ?", (*params, limit + 1)).fetchall()
         else:
             rows = self._filtered_jobs(wanted, params, limit)
-        items = ",".join([views.job_list_item(row) for row in rows[:limit]])
-        return Page(msgspec.Raw(f"[{items}]".encode()), rows[limit - 1][0] if len(rows) > limit else None)
+        shown = rows[:limit]
+        items = ",".join([views.job_list_item(row) for row in shown])
+        last = shown[-1][0] if len(rows) > limit else None
+        return Page(msgspec.Raw(f"[{items}]".encode()), last, tuple([UUID(row[1]) for row in shown]))
 
     def _filtered_jobs(self, wanted: JobFilter, params: tuple[Any, ...], limit: int) -> list[Any]:
         """A page merged of one run of the index for each combination: its cost does not grow with the list."""

@@ -10,6 +10,7 @@ from api.http.schemas.jobs import CreateJobBody, ListJobsQuery, WaitQuery
 from api.service.committer import Reply
 from api.service.ids import new_id
 from api.service.jobs import create_job
+from api.service.kept_views import Detail
 from api.service.reads import JobFilter
 from domain.access.events import Role
 from domain.errors import InvalidRequest, NotEnoughCredits
@@ -52,13 +53,12 @@ async def _list(call: Call) -> Shown:
     query: ListJobsQuery = call.query
     of = f"jobs {query.status} {query.settlement_status}"
     wanted = JobFilter(query.status, query.settlement_status)
-    page = call.service.reads.jobs(call.principal.id, wanted, call.page_after(of), query.limit)
+    page = call.service.kept_views.jobs(call.principal.id, wanted, call.page_after(of), query.limit)
     return call.page(of, page)
 
 
 async def _detail(call: Call) -> Shown:
-    version, pieces = call.service.reads.job_detail(call.ids["id"])
-    return Shown(pieces=pieces, etag=version)
+    return _shown(call.service.kept_views.job_detail(call.ids["id"]))
 
 
 async def _wait(call: Call) -> Shown:
@@ -78,8 +78,11 @@ async def _wait(call: Call) -> Shown:
 
 def _waited(call: Call, *, timed_out: bool) -> Shown:
     position = call.service.reads.position()
-    version, pieces = call.service.reads.job_detail(call.ids["id"], timed_out=timed_out)
-    return Shown(pieces=pieces, etag=version, position=position)
+    return _shown(call.service.kept_views.waited_detail(call.ids["id"], timed_out), position)
+
+
+def _shown(detail: Detail, position: int | None = None) -> Shown:
+    return Shown(detail.whole, detail.pieces, detail.version, position)
 
 
 async def _assignments(call: Call) -> Shown:

@@ -1,0 +1,59 @@
+"""What has changed in the log of late, in any process: who keeps something in memory asks here if it still holds."""
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID
+
+from api.service.reads import Reads
+
+MAX_TAKEN_IN = 2_000
+"""Events looked through at once; after more of them everything counts as changed."""
+MAX_REMEMBERED = 20_000
+"""Streams whose last change is remembered; with more of them all is forgotten, and counts as changed."""
+
+
+class RecentChanges:
+    """Follows the end of the log.
+
+    The log is asked once in a turn of the event loop: all requests that are looked at in one turn came in before
+    it began, so none of them can have been sent after a change that its turn did not see.
+    """
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._is_current = False
+        self._forgotten = -1
+        """Of changes up to this position nothing is known any more."""
+        self._changed: dict[UUID, int] = {}
+        self._position = -1
+        self.access_position = -1
+        """Where the log stood when a principal or key was last seen to have changed."""
+
+    def position(self) -> int:
+        """The end of the log, as this turn of the event loop knows it."""
+        if not self._is_current:
+            self._look()
+            self._is_current = True
+            asyncio.get_running_loop().call_soon(self._turn_ends)
+        return self._position
+
+    def holds_since(self, position: int, streams: Iterable[UUID]) -> bool:
+        """Whether nothing has happened in these streams after a position."""
+        self.position()
+        changed = self._changed
+        return position >= self._forgotten and all(changed.get(stream, 0) <= position for stream in streams)
+
+    def _turn_ends(self) -> None:
+        self._is_current = False
+
+    def _look(self) -> None:
+        position = self._reads.position()
+        if position - self._position > MAX_TAKEN_IN or len(self._changed) > MAX_REMEMBERED:
+            self._changed.clear()
+            self._forgotten = self.access_position = position
+        elif position != self._position:
+            for stream, is_access in self._reads.changes(self._position, position):
+                self._changed[stream] = position
+                if is_access:
+                    self.access_position = position
+        self._position = position
