@@ -73,4 +73,4 @@ def test_the_check_runs_the_test_line_of_the_readme() -> None:
     assert pattern is not None
     lines = [line for line in (ROOT / "README.md").read_text().splitlines() if re.search(pattern[1], line)]
     assert len(lines) == 1
-    assert lines[0].endswith("-m pytest -q")
+    assert lines[0].endswith("-m pytest -q -n auto --dist loadfile")
