@@ -19,6 +19,7 @@ from rich.progress import Progress
 from starlette.applications import Starlette
 
 from api.cli import demo as demo_story
+from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence
 from api.http.access_log import AccessLog
 from api.http.app import make_app
 from api.http.rate_limit import RateLimit
@@ -27,16 +28,28 @@ from api.http.server import Server
 from api.logs import configure
 from api.service import access
 from api.service.committer import Reply
+from api.service.evidence import Evidence
 from api.service.ports import StoreBusy, StoreFailed
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.settings import Settings, WrongSettings, read_settings, sqlite_path
+from api.store.checkpoint_files import (
+    PUBLIC_SUFFIX,
+    CheckpointFiles,
+    key_for_sandbox,
+    make_key,
+    read_note,
+    read_signing_key,
+    read_verifier_key,
+)
 from api.store.lock import server_lock
 from api.store.rebuild import is_outdated, rebuild
 from api.store.sandbox_gateway import SandboxGateway
 from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
+from api.store.sqlite_digest import SQLiteDigest
 from api.store.sqlite_reads import SQLiteReads
 from api.store.sqlite_store import SQLiteStore
+from api.store.verify import Verdict, verify
 from domain.access.events import Role
 from domain.errors import NotFound, Refusal
 from domain.recorded import CONSOLE
@@ -48,6 +61,7 @@ app.add_typer(keys_app, name="keys")
 Db = Annotated[str | None, typer.Option("--db", help="sqlite:///relative or sqlite:////absolute [TALLYHOLD_DB]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 KEYS_AT_ONCE = 500
+SANDBOX_KEY = "tallyhold-sandbox"
 
 
 class SystemClock:
@@ -60,7 +74,15 @@ class SystemClock:
 class Platform:
     """All parts over one database. Raises NotOurs when the file cannot be used."""
 
-    def __init__(self, path: Path, *, gateway: SandboxGateway | None = None, is_locked: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gateway: SandboxGateway | None = None,
+        key: SigningKey | None = None,
+        checkpoints: Path | None = None,
+        is_locked: bool = False,
+    ) -> None:
         self.log: Tallyhold = open_log(path)
         if is_outdated(path):
             with nullcontext() if is_locked else server_lock(path):
@@ -68,9 +90,13 @@ class Platform:
         self._store = SQLiteStore(self.log, path)
         self.reads = SQLiteReads(path)
         self._gateway = gateway
-        self.service = Service(self._store, self.reads, SystemClock(), gateway)
+        self._digest = SQLiteDigest(path)
+        self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(path)))
+        self.service = Service(self._store, self.reads, SystemClock(), gateway, self._evidence)
 
     def close(self) -> None:
+        self._evidence.close()
+        self._digest.close()
         self.reads.close()
         self._store.close()
         self.log.close()
@@ -78,9 +104,17 @@ class Platform:
             self._gateway.close()
 
 
+def _checkpoints_of(path: Path) -> Path:
+    return path.with_name(path.name + ".checkpoints")
+
+
+def _key_of(path: Path) -> Path:
+    return path.with_name(path.name + ".checkpoint-key")
+
+
 @contextmanager
-def _platform(path: Path, *, gateway: SandboxGateway | None = None, is_locked: bool = False) -> Iterator[Platform]:
-    platform = Platform(path, gateway=gateway, is_locked=is_locked)
+def _platform(path: Path, **options: Any) -> Iterator[Platform]:
+    platform = Platform(path, **options)
     try:
         yield platform
     finally:
@@ -108,8 +142,16 @@ def serve(
         with server_lock(path):
             claim_mode(path, sandbox=settings.sandbox)
             gateway = SandboxGateway(path.with_name(path.name + ".gateway")) if settings.sandbox else None
-            with _platform(path, gateway=gateway, is_locked=True) as platform:
+            key, checkpoints = _signing_key(settings, path), settings.checkpoints
+            with _platform(path, gateway=gateway, key=key, checkpoints=checkpoints, is_locked=True) as platform:
                 _serve(platform, settings)
+
+
+def _signing_key(settings: Settings, path: Path) -> SigningKey | None:
+    """The key that signs checkpoints. Raises WrongEvidence for one that cannot be read."""
+    if settings.checkpoint_key is not None:
+        return read_signing_key(settings.checkpoint_key)
+    return key_for_sandbox(_key_of(path), SANDBOX_KEY) if settings.sandbox else None
 
 
 def tune_interpreter() -> None:
@@ -155,10 +197,97 @@ def rebuild_command(db: Db = None) -> None:
         print(f"rebuilt from {count} events")
 
 
-def _rebuild(path: Path) -> int:
+@app.command("checkpoint-key")
+def make_checkpoint_key(
+    file: Annotated[Path, typer.Argument(help="a new file for the secret key; the public one goes beside it")],
+    name: Annotated[str, typer.Option(help="stands in every signature")] = "tallyhold",
+) -> None:
+    """Make the key that signs checkpoints, for TALLYHOLD_CHECKPOINT_KEY. Keep it apart from the database."""
+    with _failing_in_one_sentence():
+        print(make_key(file, name).verifier.line)
+
+
+@app.command("verify")
+def verify_command(
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="a file with a signed checkpoint; may be given several times")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="a file with the verifier key of the checkpoints")] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the whole log against its hashes and checkpoints, and the read models against a replay. Changes nothing.
+
+    Without --checkpoint: against all in the folder of checkpoints.
+    """
+    with _failing_in_one_sentence():
+        settings = read_settings(db=db)
+        path = _existing(settings)
+        checkpoints = _opened_checkpoints(settings, path, checkpoint, key)
+        with _progress("verifying") as progress:
+            verdict = verify(path, checkpoints, progress)
+        _show(_verdict_body(verdict), as_json, lambda: _verdict_text(verdict))
+        if verdict.findings:
+            raise WrongEvidence(f"Not as it was written: {verdict.findings[0].sentence}")
+
+
+def _opened_checkpoints(settings: Settings, path: Path, given: list[Path] | None, key: Path | None) -> list[Checkpoint]:
+    """What to hold the log to, each by its signature. Raises WrongEvidence, and WrongSettings without a key."""
+    files = given or CheckpointFiles(settings.checkpoints or _checkpoints_of(path)).paths()
+    if not files:
+        return []
+    verifier = _verifier(settings, path, key)
+    return [_opened(verifier, file) for file in files]
+
+
+def _opened(verifier: VerifierKey, file: Path) -> Checkpoint:
+    try:
+        return verifier.opened(read_note(file))
+    except WrongEvidence as error:
+        raise WrongEvidence(f"{file}: {error}") from None
+
+
+def _verifier(settings: Settings, path: Path, key: Path | None) -> VerifierKey:
+    made = _key_of(path).with_name(_key_of(path).name + PUBLIC_SUFFIX)
+    chosen = key or settings.checkpoint_key or (made if made.exists() else None)
+    if chosen is None:
+        raise WrongSettings(
+            "Give --key FILE with the verifier key of the checkpoints, or set TALLYHOLD_CHECKPOINT_KEY."
+        )
+    return read_verifier_key(chosen)
+
+
+def _verdict_body(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "events": verdict.events,
+        "rootHash": verdict.root.hex(),
+        "checkpoints": verdict.checkpoints,
+        "rows": verdict.rows,
+        "findings": [{"position": each.position, "sentence": each.sentence} for each in verdict.findings],
+    }
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    if verdict.findings:
+        return "\n".join(each.sentence for each in verdict.findings)
+    held = f"{verdict.checkpoints} checkpoints" if verdict.checkpoints else "no checkpoint (none was given)"
+    return (
+        f"{verdict.events} events are as they were written, root {verdict.root.hex()}; they agree with {held}, "
+        f"and {verdict.rows} rows of read models with a replay"
+    )
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal's standard error, nothing elsewhere."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rebuilding read models")
-        return rebuild(path, lambda done, total: bar.update(task, completed=done, total=total))
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _rebuild(path: Path) -> int:
+    with _progress("rebuilding read models") as progress:
+        return rebuild(path, progress)
 
 
 @app.command()
@@ -269,7 +398,7 @@ def _failing_in_one_sentence() -> Iterator[None]:
         yield
     except WrongSettings as error:
         _fail(str(error), 2)
-    except (NotOurs, Refusal, demo_story.DemoFailed) as error:
+    except (NotOurs, Refusal, WrongEvidence, demo_story.DemoFailed) as error:
         _fail(str(error), 1)
     except (StoreBusy, StoreFailed, sqlite3.Error) as error:
         _fail(f"The database could not be used: {error}.", 1)

@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     sandbox: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = True
+    checkpoint_key: Path | None = None
+    """The file of the key that signs checkpoints. In the sandbox, unless given, FILE.checkpoint-key is made."""
+    checkpoints: Path | None = None
+    """The folder for checkpoints; FILE.checkpoints unless given."""
     rate_limit: int | None = Field(default=None, ge=0, le=1_000_000)
     """Requests a second and key; 0 for none. Unless given, 100 where time is real and none in the sandbox."""
 

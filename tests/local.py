@@ -13,10 +13,13 @@ import msgspec
 
 from api.service.access import register_with_key
 from api.service.committer import Reply
+from api.service.evidence import Evidence
 from api.service.ports import Gateway
 from api.service.service import Service
 from api.service.work import Context, UseCase
+from api.store.checkpoint_files import CheckpointFiles
 from api.store.sqlite import Tallyhold, connect, open_log
+from api.store.sqlite_digest import SQLiteDigest
 from api.store.sqlite_reads import SQLiteReads
 from api.store.sqlite_store import SQLiteStore
 from domain.access.events import Role
@@ -68,11 +71,15 @@ class Local:
         self.log = open_log(path)
         self.store = make_store(self.log, path)
         self.reads = SQLiteReads(path)
-        self.service = Service(self.store, self.reads, self.clock, gateway)
+        self.digest = SQLiteDigest(path)
+        evidence = Evidence(self.digest, None, CheckpointFiles(path.with_name("checkpoints")))
+        self.service = Service(self.store, self.reads, self.clock, gateway, evidence)
         self.committer = self.service.committer
 
     def close(self) -> None:
         """As when a process ends: nothing more is written."""
+        self.service.evidence.close()
+        self.digest.close()
         self.reads.close()
         self.store.close()
         self.log.close()

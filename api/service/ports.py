@@ -134,3 +134,26 @@ class Gateway(Protocol):
 
     async def charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
         """Take a payment. Raises OSError when the gateway can't be reached: the answer is then unknown."""
+
+
+class Digest(Protocol):
+    """What is worked out of the log behind the commands' back. Used from one thread at a time."""
+
+    def head(self) -> tuple[str, int, bytes]:
+        """The log's name, its size in events, and the root of its hash tree."""
+
+    def position(self) -> int:
+        """Up to where the log is worked through."""
+
+    def advance(self) -> int:
+        """Work through some more events; how many it were, 0 at the end of the log."""
+
+    def tile(self, level: int, number: int) -> bytes:
+        """Hashes of a tile of the tree; see api.evidence.tiles."""
+
+
+class CheckpointStore(Protocol):
+    """A place for checkpoints outside the database."""
+
+    def write(self, day: str, note: str) -> None:
+        """Keep a day's newest checkpoint, `2026-06-30`. Raises OSError."""

@@ -10,9 +10,10 @@ import msgspec
 
 from api.service.committer import Committer, Reply
 from api.service.credits import ASK_AGAIN_SECONDS, Purchases
+from api.service.evidence import Evidence
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, Store
+from api.service.ports import Clock, Gateway, Store, StoreBusy, StoreFailed
 from api.service.proofs import Proofs
 from api.service.reads import Reads
 from api.service.recent_changes import RecentChanges
@@ -27,6 +28,7 @@ log = logging.getLogger("tallyhold.service")
 LONGEST_NAP_SECONDS = 1.0
 OPEN_PURCHASES_AT_ONCE = 100
 MAX_WATCHED = 10_000
+EVIDENCE_SECONDS = 1.0
 
 
 class Watch:
@@ -63,9 +65,10 @@ class Watch:
 class Service:
     """One process's part of the platform."""
 
-    def __init__(self, store: Store, reads: Reads, clock: Clock, gateway: Gateway | None) -> None:
+    def __init__(self, store: Store, reads: Reads, clock: Clock, gateway: Gateway | None, evidence: Evidence) -> None:
         self.reads = reads
         self.committer = Committer(store, clock)
+        self.evidence = evidence
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
         self.changes = RecentChanges(reads)
@@ -81,6 +84,7 @@ class Service:
         self.committer.start()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._schedule()), loop.create_task(self._ask_about_purchases())]
+        self._tasks.append(loop.create_task(self._keep_evidence()))
 
     def refuse_from_now(self) -> None:
         """Accept nothing more, and let those who wait for a job go."""
@@ -104,6 +108,10 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.committer.close()
+        try:
+            await self.evidence.finish(self.committer.now())
+        except (StoreBusy, StoreFailed, OSError):
+            log.exception("the last checkpoint could not be kept")
 
     async def command(self, use_case: UseCase, context: Context) -> Reply:
         """Decide a command and make it durable. Raises its refusal."""
@@ -148,6 +156,15 @@ class Service:
             except Refusal:
                 log.warning("what is due could not be written; trying again")
             await asyncio.sleep(nap)
+
+    async def _keep_evidence(self) -> None:
+        """Work the log through beside the commands, and write checkpoints to their files."""
+        while True:
+            try:
+                await self.evidence.keep_up(self.committer.now())
+            except (StoreBusy, StoreFailed, OSError):
+                log.exception("the log's evidence could not be kept; trying again")
+            await asyncio.sleep(EVIDENCE_SECONDS)
 
     async def _ask_about_purchases(self) -> None:
         while self.purchases.has_gateway:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from projections.read_model import Table
 from projections.replay import TABLES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
@@ -19,11 +19,15 @@ LOG = (
     "location TEXT, etag TEXT, position INTEGER NOT NULL, purchase_id TEXT)",
     "CREATE UNIQUE INDEX IF NOT EXISTS kept_answers_scope ON kept_answers (scope)",
     "CREATE INDEX IF NOT EXISTS kept_answers_purchase ON kept_answers (purchase_id) WHERE purchase_id IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, "
+    "PRIMARY KEY (level, number))",
+    "CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL)",
 )
 """``position`` counts events from 1 without a gap; ``peaks`` are the hash tree's over all of them.
 
 ``mode`` is ``real`` or ``sandbox`` once the database was served, and never changes then; ``sandbox_now`` is the
 virtual clock. ``secret`` signs the cursors of lists; it protects nothing else.
+``tiles`` are the hash tree's nodes up to the position of ``digest``: worked out of the log behind the commands.
 """
 
 

@@ -36,7 +36,7 @@ from eventsourcing.sqlite import (
 )
 from eventsourcing.utils import Environment
 
-from api.store import tree
+from api.evidence import tree
 from api.store.mapper import EventMapper
 from api.store.schema import LOG, SCHEMA_VERSION, create_views
 from projections.replay import views_version
@@ -113,6 +113,7 @@ class LogRecorder(SQLiteProcessRecorder):
             "VALUES (1, 0, x'', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (time.time_ns() // 1_000_000, SCHEMA_VERSION, views_version(), os.urandom(16)),
         )
+        c.execute("INSERT INTO digest (id, position) VALUES (1, 0) ON CONFLICT DO NOTHING")
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any

@@ -224,6 +224,10 @@ PREPARATIONS: Mapping[str, Callable[[World], str]] = {
 """What has to be there for an operation; its id, if the path has one. Where nothing is said: a job."""
 
 
+PARAMETERS: Mapping[str, Json] = {"proveInclusion": {"position": 1}, "proveConsistency": {"from": 1}}
+"""What must be asked where the path does not say it."""
+
+
 def body_of(route: Route, world: World) -> Json | None:
     """The example with ids of things that there are."""
     if route.example is None:
@@ -247,7 +251,7 @@ def test_an_example_is_answered_as_documented(platform: Platform, route: Route) 
         with Unchanged(who):
             rehearsed = done(who.ask(route.method, path, body, dryRun="true"))
         platform.contract.check_value({"$ref": f"#/components/schemas/{route.answer.__name__}"}, rehearsed["answer"])
-    done(who.ask(route.method, path, body), route.status)
+    done(who.ask(route.method, path, body, **PARAMETERS.get(route.name, {})), route.status)
     assert (route.name, route.status) in platform.contract.seen
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree, verify_consistency, verify_inclusion  # type: ignore[import-untyped]
 
-from api.store import tree
+from api.evidence import tree
 from tests.given import NOW
 from tests.local import HandClock, new_database
 from tests.simulation.books import File

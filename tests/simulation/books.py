@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from api.store import tree
+from api.evidence import tree
 from api.store.mapper import to_recorded
 from api.store.sqlite_reads import BALANCES_OF_ALL_ACCOUNTS
 from domain.job import events as job_events

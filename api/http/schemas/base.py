@@ -73,8 +73,8 @@ def _every_problem(found: Sequence[FieldProblem]) -> InvalidRequest:
 
 def validate_query(model: type[M], pairs: Sequence[tuple[str, str]]) -> M:
     """The parameters of a query string as their request; an InvalidRequest that names every wrong one."""
-    if not pairs:
-        return _without_parameters(model)  # type: ignore[return-value]
+    if not pairs and (plain := _without_parameters(model)) is not None:
+        return plain  # type: ignore[return-value]
     kinds = _kinds(model)
     found = list(_query_problems(kinds, pairs))
     values = {name: _plain(kinds[name], text) for name, text in pairs if name in kinds}
@@ -102,8 +102,9 @@ def _query_problems(known: Container[str], pairs: Sequence[tuple[str, str]]) -> 
 
 
 @cache
-def _without_parameters(model: type[Request]) -> Request:
-    return model()
+def _without_parameters(model: type[Request]) -> Request | None:
+    """The query of a request that has none; null where a parameter is required."""
+    return None if schema_of(model).get("required") else model()
 
 
 @cache

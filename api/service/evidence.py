@@ -1,0 +1,143 @@
+"""Checkpoints of the log and proofs under them, made beside the commands and never on their path."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from api.evidence import tree
+from api.evidence.notes import Checkpoint, SigningKey
+from api.evidence.tiles import subtrees
+from api.service.ports import CheckpointStore, Digest
+from api.service.refusals import Unavailable
+from domain.errors import invalid
+from domain.times import Instant
+from projections.times import iso
+
+log = logging.getLogger("tallyhold.evidence")
+
+T = TypeVar("T")
+
+MAX_BEHIND = 20_000
+"""Events that may lie untouched while commands come in one after the other: they have the processor first."""
+PUBLISH_SECONDS = 60.0
+DAY_LETTERS = len("2026-06-30")
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That the event at ``position`` is one of the first ``size`` events under ``root``."""
+
+    position: int
+    size: int
+    leaf: bytes
+    root: bytes
+    path: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """That the first ``first`` events under ``second_root`` are those under ``first_root``."""
+
+    first: int
+    second: int
+    first_root: bytes
+    second_root: bytes
+    path: list[bytes]
+
+
+class Evidence:
+    """Works in a thread of its own, so that it never holds up the event loop."""
+
+    def __init__(self, digest: Digest, key: SigningKey | None, files: CheckpointStore) -> None:
+        self._digest = digest
+        self._key = key
+        self._files = files
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="evidence")
+        self._seen = -1
+        self._written = -1
+        self._published_at = 0.0
+
+    def close(self) -> None:
+        """Finish what is being done."""
+        self._thread.shutdown()
+
+    async def keep_up(self, now: Instant) -> None:
+        """What is to be done again and again: work the log through once commands pause, and publish in good time."""
+        _, size, _ = await self._apart(self._digest.head)
+        is_quiet, self._seen = size == self._seen, size
+        if is_quiet or size - await self._apart(self._digest.position) > MAX_BEHIND:
+            await self.catch_up()
+        elapsed = asyncio.get_running_loop().time() - self._published_at
+        if self._key is not None and (is_quiet or elapsed > PUBLISH_SECONDS):
+            await self.publish(now)
+
+    async def finish(self, now: Instant) -> None:
+        """Publish what was written last."""
+        if self._key is not None:
+            await self.publish(now)
+
+    async def catch_up(self) -> None:
+        """Work through all that the log has by now, a step at a time."""
+        while await self._apart(self._digest.advance):
+            pass
+
+    async def checkpoint(self) -> tuple[Checkpoint, str, str]:
+        """The log's newest checkpoint, as a signed note, and the public key. Raises Unavailable without a key."""
+        if self._key is None:
+            raise Unavailable("Checkpoints are not signed here; set TALLYHOLD_CHECKPOINT_KEY to a key file.")
+        checkpoint = Checkpoint(*await self._apart(self._digest.head))
+        return checkpoint, self._key.signed(checkpoint), self._key.verifier.line
+
+    async def publish(self, now: Instant) -> None:
+        """Write the newest checkpoint to its file, if there is a newer one."""
+        checkpoint, note, _ = await self.checkpoint()
+        if checkpoint.size != self._written:
+            await self._apart(lambda: self._files.write(iso(now)[:DAY_LETTERS], note))
+            self._written = checkpoint.size
+        self._published_at = asyncio.get_running_loop().time()
+
+    async def inclusion(self, position: int, size: int | None) -> Inclusion:
+        """Raises InvalidRequest for a position or size that the log does not have."""
+        size = await self._known("?size", size)
+        if not 1 <= position <= size:
+            raise invalid("?position", f"must be from 1 to {size}: there are no other events in this tree")
+        return await self._apart(lambda: self._inclusion(position, size))
+
+    async def consistency(self, first: int, second: int | None) -> Consistency:
+        """Raises InvalidRequest for a size that the log does not have."""
+        second = await self._known("?to", second)
+        if first > second:
+            raise invalid("?from", f"must be at most {second}: an earlier tree cannot have more events")
+        return await self._apart(lambda: self._consistency(first, second))
+
+    async def _known(self, name: str, size: int | None) -> int:
+        """The size that was asked for, or that of the log; its tiles are there."""
+        await self.catch_up()
+        whole = await self._apart(self._digest.position)
+        if size is not None and size > whole:
+            raise invalid(name, f"must be at most {whole}: the log has no more events")
+        return whole if size is None else size
+
+    def _inclusion(self, position: int, size: int) -> Inclusion:
+        subtree = subtrees(self._digest.tile)
+        leaf, path = subtree(0, position - 1), tree.inclusion(position - 1, size, subtree)
+        return Inclusion(position, size, leaf, self._sound_root(size, subtree), path)
+
+    def _consistency(self, first: int, second: int) -> Consistency:
+        subtree = subtrees(self._digest.tile)
+        path, root = tree.consistency(first, second, subtree), self._sound_root(second, subtree)
+        return Consistency(first, second, tree.root_at(first, subtree), root, path)
+
+    def _sound_root(self, size: int, subtree: tree.Subtree) -> bytes:
+        """The root at a size. Raises Unavailable if the tiles contradict the root that the commands have kept."""
+        _, whole, root = self._digest.head()
+        if whole <= self._digest.position() and tree.root_at(whole, subtrees(self._digest.tile)) != root:
+            log.critical("the log is not the one that was written; run tallyhold verify")
+            raise Unavailable("The log does not have the hashes that it was written with; run tallyhold verify.")
+        return tree.root_at(size, subtree)
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

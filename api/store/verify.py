@@ -1,0 +1,253 @@
+"""The whole log held against its hashes and checkpoints, and the read models against a replay. Nothing is changed."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import MapperDeserialisationError
+
+from api.evidence import tree
+from api.evidence.notes import Checkpoint
+from api.evidence.tiles import WIDTH
+from api.evidence.tree import HASH_BYTES
+from api.store.mapper import to_recorded
+from api.store.rebuild import PAGE, Progress
+from api.store.rows import RowBatch
+from api.store.schema import create_views
+from api.store.sqlite import BUSY_SECONDS, connect
+from api.store.sqlite_digest import log_origin, read_tile
+from projections.read_model import Table
+from projections.replay import TABLES, changes
+
+MAX_FINDINGS = 100
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is not as it was written; ``position`` is the first wrong one where it is about the log."""
+
+    sentence: str
+    position: int | None = None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """``events`` and ``rows`` were looked at and held against ``checkpoints``; with findings nothing is proved."""
+
+    events: int
+    root: bytes
+    checkpoints: int
+    rows: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+def verify(path: Path, checkpoints: Sequence[Checkpoint], progress: Progress) -> Verdict:
+    """Check everything on one snapshot, beside a server too. ``progress`` is told events done, and all there are."""
+    with closing(connect(str(path), timeout=BUSY_SECONDS)) as connection:
+        connection.text_factory = _readable
+        connection.execute("BEGIN")
+        log = _Log(connection, checkpoints)
+        for done in log.read():
+            progress(done, 2 * log.size)
+        verdict = Verdict(log.count, tree.root(log.peaks), len(checkpoints), findings=list(log.findings()))
+        if verdict.findings:
+            verdict.findings.append(Finding("The read models were not compared: the log itself is damaged."))
+        else:
+            _compare_views(connection, verdict, lambda done: progress(log.size + done, 2 * log.size))
+        return verdict
+
+
+class _Log:
+    """One reading of the log from its first event to its last."""
+
+    def __init__(self, connection: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> None:
+        self._connection = connection
+        self._checkpoints = sorted(checkpoints, key=lambda one: one.size)
+        secret, self.size, self._head_peaks = connection.execute("SELECT secret, position, peaks FROM head").fetchone()
+        self._origin = log_origin(secret)
+        self.count = 0
+        self.peaks = b""
+        self._gap: int | None = None
+        self._unlike_tile: int | None = None
+        self._without_tile: int | None = None
+        self._tile = b""
+        self._roots: dict[int, bytes] = {}
+
+    def read(self) -> Iterator[int]:
+        """Take every event in; yields how many were."""
+        sizes = {one.size for one in self._checkpoints}
+        self._note_root(0, sizes)
+        rows = self._connection.execute(
+            "SELECT position, originator_id, originator_version, topic, state FROM stored_events ORDER BY position"
+        )
+        for position, *event in rows:
+            if position != self.count + 1:
+                self._gap = self.count + 1
+                return
+            self._take(position, _leaf(*event))
+            self._note_root(position, sizes)
+            if position % PAGE == 0:
+                yield position
+        yield self.count
+
+    def _take(self, position: int, leaf: bytes) -> None:
+        number, place = divmod(self.count, WIDTH)
+        if place == 0:
+            self._tile = read_tile(self._connection, 0, number)
+        kept = self._tile[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+        if not kept and self._without_tile is None:
+            self._without_tile = position
+        if self._unlike_tile is None and kept and kept != tree.leaf_hash(leaf):
+            self._unlike_tile = position
+        self.peaks = tree.append(self.count, self.peaks, [leaf])
+        self.count = position
+
+    def _note_root(self, size: int, sizes: set[int]) -> None:
+        if size in sizes:
+            self._roots[size] = tree.root(self.peaks)
+
+    # -- what was found ----------------------------------------------------------------------------------------
+
+    def findings(self) -> Iterator[Finding]:
+        """What is wrong with the log, the first wrong position first."""
+        if self._gap is not None:
+            yield Finding(f"The event at position {self._gap} is missing.", self._gap)
+            return
+        yield from self._against_head()
+        yield from self._against_checkpoints()
+
+    def _against_head(self) -> Iterator[Finding]:
+        at, is_whole = self._unlike_tile, self.count == self.size and self.peaks == self._head_peaks
+        if at is not None and is_whole:
+            yield Finding(f"The kept hash of position {at} was altered; the event itself is the one recorded.", at)
+        elif at is not None:
+            yield Finding(f"The event at position {at} is not the one that was recorded there.", at)
+        elif self.count == self.size and not is_whole:
+            yield self._within_peaks()
+        if self.count < self.size:
+            lost = f"positions {self.count + 1} to {self.size}"
+            yield Finding(f"The events at {lost} are lost: the log's head counts them.", self.count + 1)
+        if self.count > self.size:
+            first = self.size + 1
+            yield Finding(f"The event at position {first} was inserted: the log's head ends before it.", first)
+
+    def _within_peaks(self) -> Finding:
+        """Where no leaf was kept yet, the head's own subtrees tell how far the log is sound."""
+        begin, heights = 0, [height for height in reversed(range(self.size.bit_length())) if self.size >> height & 1]
+        for place, height in enumerate(heights if self._without_tile is not None else ()):
+            own, kept = (peaks[place * HASH_BYTES :][:HASH_BYTES] for peaks in (self.peaks, self._head_peaks))
+            first, last = max(begin + 1, self._without_tile or 0), begin + (1 << height)
+            if own != kept and len(kept) == HASH_BYTES and first <= last:
+                where = f"position {first}" if first == last else f"one of the positions {first} to {last}"
+                return Finding(f"The event at {where} is not the one that was recorded there.", first)
+            begin = last
+        return Finding("The hash tree in the log's head was altered.", self.size)
+
+    def _against_checkpoints(self) -> Iterator[Finding]:
+        sound = 0
+        for one in self._checkpoints:
+            if one.origin != self._origin:
+                yield Finding(
+                    f"The checkpoint of size {one.size} is of another log, {one.origin}; this is {self._origin}."
+                )
+            elif one.size > self.count:
+                lost = f"positions {self.count + 1} to {one.size}"
+                yield Finding(f"The events at {lost} are lost: a checkpoint was signed over them.", self.count + 1)
+            elif self._roots[one.size] != one.root:
+                yield Finding(
+                    f"History was rewritten: a checkpoint signs other events up to position {one.size}; "
+                    f"the first wrong position lies between {sound + 1} and {one.size}.",
+                    sound + 1,
+                )
+                return
+            else:
+                sound = one.size
+
+
+def _readable(text: bytes) -> str:
+    """Text as it lies in the file, were it no text at all."""
+    return text.decode(errors="replace")
+
+
+def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
+    """An event's leaf; of values that no event has, something that cannot be any event's."""
+    try:
+        return tree.leaf_bytes(UUID(stream), version, topic, bytes(state))
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return b""
+
+
+# -- read models -----------------------------------------------------------------------------------------------------
+
+
+def _compare_views(connection: sqlite3.Connection, verdict: Verdict, progress: Any) -> None:
+    """Replay the log into a file of its own, and compare it row for row: neither is held in memory."""
+    with (
+        TemporaryDirectory(prefix="tallyhold-verify-") as folder,
+        closing(sqlite3.connect(Path(folder) / "replayed.sqlite", isolation_level=None)) as replayed,
+    ):
+        replayed.execute("PRAGMA synchronous = OFF")
+        replayed.execute("BEGIN")
+        try:
+            _replay(connection, replayed, progress)
+        except MapperDeserialisationError as error:
+            verdict.findings.append(Finding(f"The read models were not compared: {error}"))
+            return
+        differences = (each for table in TABLES for each in _differences(table, connection, replayed, verdict))
+        verdict.findings += islice(differences, MAX_FINDINGS)
+
+
+def _replay(connection: sqlite3.Connection, replayed: sqlite3.Connection, progress: Any) -> None:
+    for statement in create_views():
+        replayed.execute(statement)
+    rows = connection.execute(
+        "SELECT originator_id, originator_version, position, topic, state FROM stored_events ORDER BY position"
+    )
+    done = 0
+    while page := rows.fetchmany(PAGE):
+        batch = RowBatch()
+        batch.take(changes(to_recorded(UUID(stream), *rest) for stream, *rest in page))
+        for sql, params in batch.statements():
+            replayed.executemany(sql, params)
+        done += len(page)
+        progress(done)
+
+
+def _differences(
+    table: Table, kept: sqlite3.Connection, replayed: sqlite3.Connection, verdict: Verdict
+) -> Iterator[Finding]:
+    """Both tables in the order of their keys, side by side."""
+    columns = list(table.columns)
+    place = columns.index(table.primary_key)
+    sql = f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY {table.primary_key}"
+    ours, theirs = iter(kept.execute(sql)), iter(replayed.execute(sql))
+    left, right = next(ours, None), next(theirs, None)
+    while left is not None or right is not None:
+        verdict.rows += 1
+        if left == right:
+            left, right = next(ours, None), next(theirs, None)
+        elif left is not None and (right is None or left[place] < right[place]):
+            yield Finding(f"The row {_named(table, left)} follows from no event.")
+            left = next(ours, None)
+        elif right is not None and (left is None or left[place] > right[place]):
+            yield Finding(f"The row {_named(table, right)} is missing.")
+            right = next(theirs, None)
+        elif left is not None and right is not None:
+            yield Finding(_unlike(table, left, right))
+            left, right = next(ours, None), next(theirs, None)
+
+
+def _named(table: Table, row: Row) -> str:
+    return f"{table.name} {table.key}={row[list(table.columns).index(table.key)]}"
+
+
+def _unlike(table: Table, left: Row, right: Row) -> str:
+    column, told, true = next((name, a, b) for name, a, b in zip(table.columns, left, right, strict=True) if a != b)
+    return f"The row {_named(table, right)} says {column} is {told!r}; by the log it is {true!r}."

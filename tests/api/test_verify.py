@@ -1,0 +1,278 @@
+"""Nobody changes the log, its hashes or the read models without being found, and the place is named."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from api.evidence import tree
+from api.evidence.notes import Checkpoint
+from api.evidence.tiles import WIDTH
+from api.store.sqlite_digest import SQLiteDigest
+from api.store.verify import Finding, Verdict, verify
+from domain.access.events import Role
+from projections.replay import TABLES
+from tests.given import NOW
+from tests.local import HandClock, execute, issue_keys, query, tables
+from tests.simulation.books import File
+from tests.simulation.drivers import InProcess
+from tests.simulation.history import history
+
+HALF = 200
+"""Where an earlier checkpoint was signed."""
+
+
+def checkpoint(path: Path, size: int | None = None) -> Checkpoint:
+    """What would be signed now, or when the log had this size."""
+    with closing(SQLiteDigest(path)) as digest:
+        origin, whole, root = digest.head()
+    if size is None:
+        return Checkpoint(origin, whole, root)
+    leaves = [leaf(one) for one in query(path, f"{EVENTS} LIMIT {size}")]
+    return Checkpoint(origin, size, tree.root(tree.append(0, b"", leaves)))
+
+
+EVENTS = "SELECT originator_id, originator_version, topic, state FROM stored_events ORDER BY position"
+
+
+def leaf(row: tuple[object, ...]) -> bytes:
+    stream, version, topic, state = row
+    assert isinstance(version, int)
+    assert isinstance(state, bytes)
+    return tree.leaf_bytes(UUID(str(stream)), version, str(topic), state)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file with a long random life in it; the tiles are those of all but the last events."""
+    path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
+    issue_keys(path, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
+    with closing(InProcess(path, HandClock(NOW))) as driver:
+        for moment in history(Random(7), 400, NOW):
+            driver.move_to(moment.at)
+            driver.ask(moment.command)
+    digest(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path: Path, lived: bytes) -> Iterator[Path]:
+    path = tmp_path / "tallyhold.sqlite"
+    path.write_bytes(lived)
+    yield path
+
+
+def digest(path: Path) -> None:
+    with closing(SQLiteDigest(path)) as digest:
+        while digest.advance():
+            pass
+
+
+def size_of(path: Path) -> int:
+    size: int = query(path, "SELECT position FROM head")[0][0]
+    return size
+
+
+def verdict(path: Path, *checkpoints: Checkpoint) -> Verdict:
+    before = path.read_bytes()
+    found = verify(path, checkpoints, lambda done, total: None)
+    assert path.read_bytes() == before, "looking changed it"
+    return found
+
+
+def first(path: Path, *checkpoints: Checkpoint) -> Finding:
+    return verdict(path, *checkpoints).findings[0]
+
+
+def written_anew(path: Path) -> None:
+    """What somebody does who knows everything: hashes, head and tiles are made to fit."""
+    leaves = [leaf(row) for row in query(path, EVENTS)]
+    peaks = tree.append(0, b"", leaves)
+    execute(path, "UPDATE head SET position = ?, peaks = ?", len(leaves), peaks)
+    execute(path, "DELETE FROM tiles")
+    execute(path, "UPDATE digest SET position = 0")
+    digest(path)
+
+
+def test_a_log_that_nobody_touched_is_sound(path: Path) -> None:
+    found = verdict(path, checkpoint(path), checkpoint(path, HALF), checkpoint(path, 0))
+    file = File(path)
+    assert found.findings == []
+    assert (found.events, found.root, found.checkpoints) == (size_of(path), tree.root(file.head["peaks"]), 3)
+    assert found.rows == sum(map(len, tables(path).values()))
+    assert size_of(path) > WIDTH + HALF
+
+
+def test_a_sound_log_is_verified_beside_a_writer_and_however_far_the_tiles_are(path: Path) -> None:
+    execute(path, "DELETE FROM tiles WHERE number > 0")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert verdict(path).findings == []
+        writer.execute("ROLLBACK")
+
+
+AT = 300
+
+
+def flip(path: Path, at: int) -> None:
+    """One bit of a stored event: a digit of it becomes another."""
+    state = query(path, "SELECT state FROM stored_events WHERE position = ?", at)[0][0]
+    place = next(place for place, byte in enumerate(state) if chr(byte) in "02468")
+    changed = bytes([*state[:place], state[place] ^ 1, *state[place + 1 :]])
+    execute(path, "UPDATE stored_events SET state = ? WHERE position = ?", changed, at)
+
+
+def swap(path: Path, at: int) -> None:
+    for old, new in ((at, -1), (at + 1, at), (-1, at + 1)):
+        execute(path, "UPDATE stored_events SET position = ? WHERE position = ?", new, old)
+
+
+def remove(path: Path, at: int) -> None:
+    execute(path, "DELETE FROM stored_events WHERE position = ?", at)
+
+
+def remove_and_close_up(path: Path, at: int) -> None:
+    remove(path, at)
+    execute(path, "UPDATE stored_events SET position = -position WHERE position > ?", at)
+    execute(path, "UPDATE stored_events SET position = -position - 1 WHERE position < 0")
+
+
+def insert(path: Path, at: int) -> None:
+    execute(path, "UPDATE stored_events SET position = -position WHERE position >= ?", at)
+    execute(path, "UPDATE stored_events SET position = -position + 1 WHERE position < 0")
+    execute(
+        path,
+        "INSERT INTO stored_events SELECT ?, originator_id, 99, topic, state FROM stored_events WHERE position = 5",
+        at,
+    )
+
+
+CHANGES: dict[str, Callable[[Path, int], None]] = {
+    "a flipped bit": flip,
+    "two swapped": swap,
+    "one removed": remove,
+    "one removed without a gap": remove_and_close_up,
+    "one inserted": insert,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_first_wrong_position_is_named(path: Path, change: Callable[[Path, int], None]) -> None:
+    change(path, AT)
+    found = verdict(path)
+    assert found.findings[0].position == AT
+    assert f"position {AT} " in found.findings[0].sentence
+    assert "read models were not compared" in found.findings[-1].sentence
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_it_is_found_although_head_and_tiles_were_made_to_fit(path: Path, change: Callable[[Path, int], None]) -> None:
+    """Re-signed history: only a checkpoint from outside tells, and it tells between which of them."""
+    older, newer = checkpoint(path, HALF), checkpoint(path)
+    change(path, AT)
+    rows = query(path, EVENTS)
+    execute(path, "DELETE FROM stored_events")
+    for position, row in enumerate(rows, 1):
+        execute(path, "INSERT INTO stored_events VALUES (?, ?, ?, ?, ?)", position, *row)
+    written_anew(path)
+    assert all("read model" in one.sentence or "row" in one.sentence for one in verdict(path, older).findings)
+    sentences = [one for one in verdict(path, older, newer).findings if one.position is not None]
+    assert sentences[0].position in (HALF + 1, newer.size)
+    assert "checkpoint" in sentences[0].sentence
+
+
+@pytest.mark.parametrize("kept", [1, 5, 100])
+def test_a_change_where_no_tile_was_written_yet_is_found_by_the_head(path: Path, kept: int) -> None:
+    execute(path, "DELETE FROM tiles")
+    at = size_of(path) - kept
+    flip(path, at)
+    finding = first(path)
+    assert finding.position is not None
+    assert finding.position <= at
+    assert "not the one that was recorded" in finding.sentence
+
+
+def test_the_last_event_alone_is_named(path: Path) -> None:
+    execute(path, "DELETE FROM tiles")
+    size = size_of(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        leaves = [leaf(row) for row in query(path, EVENTS)]
+        odd = size if size % 2 else size - 1
+        connection.execute("DELETE FROM stored_events WHERE position > ?", (odd,))
+        connection.execute("UPDATE head SET position = ?, peaks = ?", (odd, tree.append(0, b"", leaves[:odd])))
+    flip(path, odd)
+    assert first(path) == Finding(f"The event at position {odd} is not the one that was recorded there.", odd)
+
+
+def test_a_tail_that_was_cut_off_is_named(path: Path) -> None:
+    size = size_of(path)
+    execute(path, "DELETE FROM stored_events WHERE position > ?", size - 7)
+    assert first(path).position == size - 6
+    assert f"positions {size - 6} to {size} are lost" in first(path).sentence
+
+
+def test_a_tail_that_was_cut_off_with_the_head_is_named_by_a_newer_checkpoint(path: Path) -> None:
+    newer = checkpoint(path)
+    execute(path, "DELETE FROM stored_events WHERE position > ?", newer.size - 7)
+    written_anew(path)
+    finding = first(path, newer, checkpoint(path))
+    assert finding.position == newer.size - 6
+    assert f"positions {newer.size - 6} to {newer.size} are lost: a checkpoint" in finding.sentence
+
+
+def test_an_event_behind_the_end_is_named(path: Path) -> None:
+    size = size_of(path)
+    execute(
+        path, "INSERT INTO stored_events SELECT ?, originator_id, 99, topic, state FROM stored_events LIMIT 1", size + 1
+    )
+    assert first(path).position == size + 1
+
+
+@pytest.mark.parametrize(
+    "column", ["originator_id = 'x'", "originator_version = 'x'", "topic = 'job.made_up'", "state = 7"]
+)
+def test_values_that_no_event_has_are_found(path: Path, column: str) -> None:
+    execute(path, f"UPDATE stored_events SET {column} WHERE position = {AT}")
+    assert first(path).position == AT
+
+
+def test_tiles_that_were_altered_accuse_no_event(path: Path) -> None:
+    hashes = query(path, "SELECT hashes FROM tiles WHERE level = 0 AND number = 0")[0][0]
+    execute(path, "UPDATE tiles SET hashes = ? WHERE level = 0 AND number = 0", bytes(32) + hashes[32:])
+    assert first(path) == Finding("The kept hash of position 1 was altered; the event itself is the one recorded.", 1)
+
+
+def test_a_head_that_was_altered_is_found(path: Path) -> None:
+    for altered in (b"", b"text", "no bytes", bytes(tree.HASH_BYTES)):
+        execute(path, "UPDATE head SET peaks = ?", altered)
+        assert first(path).sentence == "The hash tree in the log's head was altered."
+
+
+def test_a_checkpoint_of_another_log_is_named(path: Path) -> None:
+    other = Checkpoint("tallyhold/ffffffffffffffff", 5, bytes(32))
+    assert "of another log, tallyhold/ffffffffffffffff" in first(path, other).sentence
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_read_model_that_was_edited_by_hand_is_found_and_its_row_named(path: Path, table: object) -> None:
+    name, key, columns = table.name, table.key, table.columns  # type: ignore[attr-defined]
+    column = next(c for c in reversed(columns) if c != key)
+    row = query(path, f"SELECT {key} FROM {name} ORDER BY 1 LIMIT 1")[0][0]
+    execute(path, f"UPDATE {name} SET {column} = 787878 WHERE {key} = ?", row)
+    finding = first(path)
+    assert finding.position is None
+    assert f"{name} {key}={row} says {column} is " in finding.sentence
+
+
+def test_a_row_that_is_gone_and_one_too_many_are_named(path: Path) -> None:
+    account = query(path, "SELECT min(account) FROM balances")[0][0]
+    execute(path, "DELETE FROM balances WHERE account = ?", account)
+    execute(path, "INSERT INTO balances VALUES ('zzz', 'x', 1)")
+    assert [one.sentence for one in verdict(path).findings] == [
+        f"The row balances account={account} is missing.",
+        "The row balances account=zzz follows from no event.",
+    ]
