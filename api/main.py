@@ -19,6 +19,8 @@ from rich.progress import Progress
 from starlette.applications import Starlette
 
 from api.cli import demo as demo_story
+from api.cli.export import ExportFailed, JournalFormat, export_journal
+from api.cli.progress import progress
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence
 from api.http.access_log import AccessLog
 from api.http.app import make_app
@@ -42,6 +44,7 @@ from api.store.checkpoint_files import (
     read_signing_key,
     read_verifier_key,
 )
+from api.store.event_log import EventLog
 from api.store.lock import server_lock
 from api.store.rebuild import is_outdated, rebuild
 from api.store.sandbox_gateway import SandboxGateway
@@ -53,10 +56,13 @@ from api.store.verify import Verdict, verify
 from domain.access.events import Role
 from domain.errors import NotFound, Refusal
 from domain.recorded import CONSOLE
+from projections.reconcile.journal import posted
 
 app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
 keys_app = typer.Typer(help="Principals and their API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+export_app = typer.Typer(help="The books for other programs.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
 
 Db = Annotated[str | None, typer.Option("--db", help="sqlite:///relative or sqlite:////absolute [TALLYHOLD_DB]")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -363,6 +369,27 @@ def revoke_key(key_id: UUID, db: Db = None, as_json: AsJson = False) -> None:
         _show(revoked, as_json, lambda: f"revoked {key_id}")
 
 
+@export_app.command("journal")
+def export_journal_command(
+    format_: Annotated[JournalFormat, typer.Option("--format", help="whose form")],
+    out: Annotated[Path | None, typer.Option(help="a new file; else standard output")] = None,
+    db: Db = None,
+) -> None:
+    """All journal entries, replayed from the log, with every day's balances asserted (hledger, beancount)."""
+    with _failing_in_one_sentence(), _log_of(read_settings(db=db)) as log, progress("exporting") as told:
+        export_journal(posted(log.events(log.position(), told)), format_, out)
+
+
+@contextmanager
+def _log_of(settings: Settings) -> Iterator[EventLog]:
+    """The log of a database that is there, to be read beside whatever server there is."""
+    application = open_log(_existing(settings))
+    try:
+        yield EventLog(application)
+    finally:
+        application.close()
+
+
 def _existing(settings: Settings) -> Path:
     """The database's file. Raises NotOurs if there is none: a mistyped name must not make one."""
     path = sqlite_path(settings.db)
@@ -398,7 +425,7 @@ def _failing_in_one_sentence() -> Iterator[None]:
         yield
     except WrongSettings as error:
         _fail(str(error), 2)
-    except (NotOurs, Refusal, WrongEvidence, demo_story.DemoFailed) as error:
+    except (NotOurs, Refusal, WrongEvidence, demo_story.DemoFailed, ExportFailed) as error:
         _fail(str(error), 1)
     except (StoreBusy, StoreFailed, sqlite3.Error) as error:
         _fail(f"The database could not be used: {error}.", 1)

@@ -36,13 +36,21 @@ class Moment(NamedTuple):
     command: Command
 
 
-def history(chance: Random, steps: int, start: int, tick: int = 1) -> Iterator[Moment]:
-    """So many commands, each at its time; most of them make sense, and the model says whether they do."""
+SPELL = 20
+"""Commands that come close together."""
+
+
+def history(chance: Random, steps: int, start: int, tick: int = 1, idle: int = 0) -> Iterator[Moment]:
+    """So many commands, each at its time; most of them make sense, and the model says whether they do.
+
+    After every spell nobody does anything for ``idle`` milliseconds.
+    """
     model = Model(start)
     for owner in OWNERS:
         yield _asked(model, Buy(owner, chance.choice([3_000, 50_000, 500_000])))
-    for _ in range(steps):
-        model.move_to(model.now + _pause(chance, model) // tick * tick)
+    for step in range(steps):
+        rest = 0 if step % SPELL else idle
+        model.move_to(model.now + (rest + _pause(chance, model)) // tick * tick)
         yield _asked(model, _next(chance, model))
 
 

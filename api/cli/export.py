@@ -1,0 +1,82 @@
+"""`tallyhold export`: the journal for other programs, to a file or to standard output."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from projections.export.beancount import beancount
+from projections.export.hledger import hledger
+from projections.export.rows import journal_csv
+from projections.reconcile.journal import Posted
+
+
+class ExportFailed(Exception):
+    """Nothing was exported; the sentence says why."""
+
+
+class JournalFormat(StrEnum):
+    HLEDGER = "hledger"
+    BEANCOUNT = "beancount"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+_TEXTS: Mapping[JournalFormat, Callable[[Iterable[Posted]], Iterator[str]]] = {
+    JournalFormat.HLEDGER: hledger,
+    JournalFormat.BEANCOUNT: beancount,
+    JournalFormat.CSV: journal_csv,
+}
+
+
+def export_journal(entries: Iterable[Posted], wanted: JournalFormat, out: Path | None) -> None:
+    """Write all entries in a form. Raises ExportFailed; a file is whole or not there."""
+    with new_file(out) if out is not None else _standard_output() as stream:
+        if wanted is JournalFormat.PARQUET:
+            _parquet()(entries, stream)
+            return
+        for piece in _TEXTS[wanted](entries):
+            stream.write(piece.encode())
+
+
+def _parquet() -> Callable[[Iterable[Posted], BinaryIO], None]:
+    try:
+        from projections.export.parquet import journal_parquet  # noqa: PLC0415  (a large library, for this form alone)
+    except ModuleNotFoundError as error:
+        raise ExportFailed("Parquet needs the library pyarrow; install tallyhold[parquet].") from error
+    return journal_parquet
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears under its name when it is whole. Raises ExportFailed where there is one already."""
+    if path.exists():
+        raise ExportFailed(f"There is already a file {path}; remove it or name another.")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise ExportFailed(f"The file {path} cannot be written: {error.strerror}.") from error
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        made.chmod(0o644)
+        made.replace(path)
+    except OSError as error:
+        raise ExportFailed(f"The file {path} cannot be written: {error.strerror}.") from error
+    finally:
+        made.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    """Standard output; whoever reads it may stop reading."""
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

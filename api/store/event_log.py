@@ -1,0 +1,51 @@
+"""The log from its first event on, in pages, through the library's recorder: the same on every store."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, cast
+
+from eventsourcing.persistence import MapperDeserialisationError
+
+from api.service.ports import StoreFailed
+from domain.recorded import Recorded
+
+PAGE = 1_000
+Progress = Callable[[int, int], None]
+"""Told after each page: events done, and all there are."""
+
+
+class Application(Protocol):
+    """What is needed of the library's application."""
+
+    @property
+    def recorder(self) -> Any: ...
+    @property
+    def mapper(self) -> Any: ...
+
+
+class EventLog:
+    """See ReadLog. A log that grows meanwhile is read up to the position that was asked for."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def position(self) -> int:
+        """The position of the last event; 0 for an empty log."""
+        return cast(int, self._application.recorder.max_notification_id() or 0)
+
+    def events(self, upto: int, progress: Progress) -> Iterator[Recorded[Any]]:
+        """Raises StoreFailed, naming the position of an event that cannot be read."""
+        after = 0
+        while after < upto:
+            page = self._application.recorder.select_notifications(after, PAGE, upto, inclusive_of_start=False)
+            if not page:
+                break
+            for notification in page:
+                yield self._recorded(notification)
+            after = page[-1].id
+            progress(after, upto)
+
+    def _recorded(self, notification: Any) -> Recorded[Any]:
+        try:
+            return cast(Recorded[Any], self._application.mapper.to_domain_event(notification))
+        except MapperDeserialisationError as error:
+            raise StoreFailed(str(error).rstrip(".")) from error

@@ -1,0 +1,51 @@
+"""The journal for hledger: `hledger check --strict` passes, every day's balances asserted."""
+
+from collections.abc import Iterable, Iterator
+
+from domain.ledger.accounts import Account, AccountKind, Side
+from projections.export.amounts import CURRENCY, decimal
+from projections.export.days import DayEnd, by_day, clock_of, day_of
+from projections.reconcile.journal import Posted
+
+_TYPES = {
+    AccountKind.GATEWAY_CLEARING: "Asset",
+    AccountKind.OWNER_CREDITS: "Liability",
+    AccountKind.ESCROW: "Liability",
+    AccountKind.TESTER_PAYABLE: "Liability",
+    AccountKind.PAYOUTS_CLEARING: "Liability",
+    AccountKind.PLATFORM_FEES: "Revenue",
+}
+_UNSAFE = str.maketrans({";": ",", "|": "/", **{chr(code): " " for code in range(32)}})
+"""What would end a description, or begin a comment or a note."""
+
+
+def hledger(entries: Iterable[Posted]) -> Iterator[str]:
+    """The journal in pieces of text; accounts carry their own names, credits are negative."""
+    yield f"; Journal entries of Tallyhold; days are UTC\n\ncommodity 1000.00 {CURRENCY}\n\n"
+    known: set[Account] = set()
+    for one in by_day(entries):
+        if isinstance(one, DayEnd):
+            yield "".join(_asserted(one))
+            continue
+        for account, _, _ in one.entry.postings:
+            if account not in known:
+                known.add(account)
+                yield f"account {account.name}  ; type: {_TYPES[account.kind]}\n"
+        yield _transaction(one)
+
+
+def _transaction(posted: Posted) -> str:
+    entry, day = posted.entry, day_of(posted.occurred_at)
+    postings = "".join(
+        f"    {account.name}  {decimal(cents if side is Side.DEBIT else -cents)} {CURRENCY}\n"
+        for account, side, cents in entry.postings
+    )
+    tags = f"type:{entry.type}, event:{posted.stream}/{posted.version}, at:{clock_of(posted.occurred_at)}"
+    return f"{day} ({posted.id}) {entry.description.translate(_UNSAFE)}  ; {tags}\n{postings}\n"
+
+
+def _asserted(end: DayEnd) -> Iterator[str]:
+    yield f"{end.day} balances at the end of the day\n"
+    for account, cents in end.balances.items():
+        yield f"    {account.name}  {decimal(0)} {CURRENCY} = {decimal(cents)} {CURRENCY}\n"
+    yield "\n"

@@ -1,0 +1,31 @@
+"""Which part of the log is looked at: what was true, and known, up to an instant; and where movement begins."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from domain.recorded import Recorded
+from domain.times import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """``begins``: movement counts from there, what lies before is opening. ``as_of`` and ``known_at``: only what had
+    occurred, and what had been recorded, by then. Null: from the first event, to the last."""
+
+    begins: Instant | None = None
+    as_of: Instant | None = None
+    known_at: Instant | None = None
+
+    def holds(self, recorded: Recorded[Any]) -> bool:
+        """Whether an event had occurred and was known by the end."""
+        return (self.as_of is None or recorded.occurred_at <= self.as_of) and (
+            self.known_at is None or recorded.recorded_at <= self.known_at
+        )
+
+    def is_opening(self, occurred_at: Instant) -> bool:
+        return self.begins is not None and occurred_at < self.begins
+
+    def of(self, log: Iterable[Recorded[Any]]) -> Iterator[Recorded[Any]]:
+        """The events of a log that count."""
+        return (recorded for recorded in log if self.holds(recorded))
