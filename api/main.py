@@ -49,6 +49,7 @@ from api.store.lock import server_lock
 from api.store.rebuild import is_outdated, rebuild
 from api.store.sandbox_gateway import SandboxGateway
 from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
+from api.store.sqlite_audit import SQLiteAudit
 from api.store.sqlite_digest import SQLiteDigest
 from api.store.sqlite_reads import SQLiteReads
 from api.store.sqlite_store import SQLiteStore
@@ -97,12 +98,16 @@ class Platform:
         self.reads = SQLiteReads(path)
         self._gateway = gateway
         self._digest = SQLiteDigest(path)
+        self._audit = SQLiteAudit(path)
         self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(path)))
-        self.service = Service(self._store, self.reads, SystemClock(), gateway, self._evidence)
+        self.service = Service(
+            self._store, self.reads, SystemClock(), gateway, evidence=self._evidence, audit=self._audit
+        )
 
     def close(self) -> None:
         self._evidence.close()
         self._digest.close()
+        self._audit.close()
         self.reads.close()
         self._store.close()
         self.log.close()

@@ -19,6 +19,7 @@ from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.store.checkpoint_files import CheckpointFiles
 from api.store.sqlite import Tallyhold, connect, open_log
+from api.store.sqlite_audit import SQLiteAudit
 from api.store.sqlite_digest import SQLiteDigest
 from api.store.sqlite_reads import SQLiteReads
 from api.store.sqlite_store import SQLiteStore
@@ -72,14 +73,16 @@ class Local:
         self.store = make_store(self.log, path)
         self.reads = SQLiteReads(path)
         self.digest = SQLiteDigest(path)
+        self.audit = SQLiteAudit(path)
         evidence = Evidence(self.digest, None, CheckpointFiles(path.with_name("checkpoints")))
-        self.service = Service(self.store, self.reads, self.clock, gateway, evidence)
+        self.service = Service(self.store, self.reads, self.clock, gateway, evidence=evidence, audit=self.audit)
         self.committer = self.service.committer
 
     def close(self) -> None:
         """As when a process ends: nothing more is written."""
         self.service.evidence.close()
         self.digest.close()
+        self.audit.close()
         self.reads.close()
         self.store.close()
         self.log.close()

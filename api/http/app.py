@@ -36,6 +36,7 @@ from api.http.rate_limit import RateLimit
 from api.http.route import Call, Route, Shown, Subject
 from api.http.schemas.base import read_json, validate, validate_query
 from api.service.committer import Reply
+from api.service.ports import RefusalNote
 from api.service.reads import Principal
 from api.service.refusals import NotAuthenticated, Unavailable
 from api.service.service import Service
@@ -48,6 +49,7 @@ log = logging.getLogger("tallyhold.http")
 MAX_BODY_BYTES = 1_048_576
 MAX_QUERY_BYTES = 8_192
 MAX_PARAMETERS = 50
+MAX_NOTED = 500
 STREAM_SECONDS = 120
 BODY_SECONDS = 30
 DRAINED_BYTES = 16 * MAX_BODY_BYTES
@@ -157,6 +159,7 @@ class Endpoint(BaseRoute):
             await self._answer(scope, headers, receive, answer)
         except Refusal as refusal:
             await answer.refuse(refusal)
+            self._note(scope, answer, refusal)
         except _ClientGone:
             return  # nobody is left to be answered
         except Exception:
@@ -164,9 +167,30 @@ class Endpoint(BaseRoute):
             await answer.fail()
         self._access_log.write(scope["method"], scope["path"], answer, time.perf_counter() - began)
 
+    def _note(self, scope: Scope, answer: "_Answer", refusal: Refusal) -> None:
+        """Keep who was refused what and why, where it is known who."""
+        principal, committer = answer.principal, self._service.committer
+        if principal is _NOBODY or committer.is_starting:
+            return
+        self._service.evidence.refusals.add(
+            RefusalNote(
+                at=committer.now(),
+                actor_kind=principal.role,
+                actor_id=principal.id,
+                key_id=principal.key_id,
+                operation=answer.operation,
+                path=scope["path"][:MAX_NOTED],
+                status=answer.status,
+                code=refusal.code,
+                detail=refusal.detail[:MAX_NOTED],
+                request_id=answer.request_id,
+            )
+        )
+
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
         service = self._service
         route, named = self._table.find(scope["method"], scope["path"])
+        answer.operation = route.name
         principal = self._principal(route, headers, answer)
         if service.is_closing and route.roles:
             raise Unavailable("The service is shutting down; try again in some seconds.")
@@ -410,6 +434,7 @@ class _Answer:
         self.principal = _NOBODY
         self.status = 0
         self.code: str | None = None
+        self.operation = ""
 
     async def reply(self, reply: Reply) -> None:
         headers = [(b"tallyhold-position", b"%d" % reply.position)]
@@ -430,7 +455,9 @@ class _Answer:
             body = shown.body if isinstance(shown.body, bytes) else _encode(shown.body)
             await self._whole(shown.status, body, content_type, headers)
             return
-        await self._stream(shown.status, shown.pieces, content_type, headers)
+        self.status = shown.status
+        await self._send(self._start(shown.status, content_type, headers))
+        await self._stream(shown.pieces, shown.holds_snapshot)
 
     async def refuse(self, refusal: Refusal) -> None:
         status, body = problem(refusal, self.request_id)
@@ -456,13 +483,12 @@ class _Answer:
         await self._send(self._start(status, content_type, headers))
         await self._send({"type": "http.response.body", "body": b"" if self._head_only else body})
 
-    async def _stream(
-        self, status: int, pieces: Iterator[bytes], content_type: bytes, headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        self.status = status
-        await self._send(self._start(status, content_type, headers))
-        async with asyncio.timeout(STREAM_SECONDS):  # the pieces hold a snapshot of the database
+    async def _stream(self, pieces: Iterator[bytes], holds_snapshot: bool) -> None:
+        """Send pieces as they are taken in: within a time for all of them, or where they hold nothing, for each."""
+        async with asyncio.timeout(STREAM_SECONDS) as limit:
             for piece in pieces:
+                if not holds_snapshot:
+                    limit.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS)
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
                 await asyncio.sleep(0)  # others have their turn between two pieces
         await self._send({"type": "http.response.body", "body": b""})

@@ -250,7 +250,10 @@ def _success(route: Route, status: int, schemas: Sequence[Json]) -> Json:
     return {
         "description": _PHRASES[status],
         "headers": _header_refs(names),
-        "content": {_JSON: {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}}},
+        "content": {
+            _JSON: {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}},
+            **{content_type: {"schema": {"type": "string"}} for content_type in route.streams},
+        },
     }
 
 

@@ -21,7 +21,8 @@ from domain.errors import Refusal
 class Shown:
     """What a read answers: an object, or pieces of JSON that are sent as they come.
 
-    ``position`` is told where the read went on long after the request came in.
+    ``position`` is told where the read went on long after the request came in. Pieces that hold no snapshot of the
+    database may take as long as they are taken in.
     """
 
     body: Any = None
@@ -30,6 +31,7 @@ class Shown:
     position: int | None = None
     status: int = 200
     content_type: str = "application/json"
+    holds_snapshot: bool = True
 
 
 @dataclass(slots=True)
@@ -54,7 +56,11 @@ class Call:
 
     def page(self, of: str, page: Page) -> Shown:
         """A page with the cursor to the next."""
-        return Shown({"data": page.items, "next": self.cursors.write(self._name(of), page.last)})
+        return Shown({"data": page.items, "next": self.next(of, page)})
+
+    def next(self, of: str, page: Page) -> str | None:
+        """The cursor to the next page, null at the end."""
+        return self.cursors.write(self._name(of), page.last)
 
     def _name(self, of: str) -> str:
         return f"{self.principal.id}:{of}"
@@ -90,6 +96,7 @@ class Route:
     body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
     the operation itself can raise; those that every such route can are added. ``has_location`` and ``has_etag`` tell
     which headers its success carries; with ``finds`` a 200 says that what it should make was there already.
+    ``streams`` are the content types that it answers in besides JSON.
     """
 
     method: str
@@ -110,6 +117,7 @@ class Route:
     has_location: bool = False
     has_etag: bool = False
     finds: bool = False
+    streams: tuple[str, ...] = ()
     steps: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -170,6 +178,7 @@ def read(
     query: type[Request] = NoQuery,
     refusals: tuple[type[Refusal], ...] = (),
     has_etag: bool = False,
+    streams: tuple[str, ...] = (),
 ) -> Route:
     """A route that only shows."""
     return Route(
@@ -184,4 +193,5 @@ def read(
         answer=answer,
         refusals=refusals,
         has_etag=has_etag,
+        streams=streams,
     )

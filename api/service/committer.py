@@ -180,6 +180,11 @@ class Committer:
         return max(self._clock.now(), self._head.last_time)
 
     @property
+    def is_starting(self) -> bool:
+        """Whether the log was not looked at yet: until then it has no time."""
+        return self._head is None
+
+    @property
     def is_sandbox(self) -> bool:
         return self._head is not None and self._head.sandbox_now is not None
 

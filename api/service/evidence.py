@@ -1,4 +1,4 @@
-"""Checkpoints of the log and proofs under them, made beside the commands and never on their path."""
+"""What is kept of the log beside the commands and never on their path: its index, checkpoints and proofs, refusals."""
 
 import asyncio
 import logging
@@ -11,18 +11,22 @@ from api.evidence import tree
 from api.evidence.notes import Checkpoint, SigningKey
 from api.evidence.tiles import subtrees
 from api.service.ports import CheckpointStore, Digest
+from api.service.refusal_log import RefusalLog
 from api.service.refusals import Unavailable
 from domain.errors import invalid
-from domain.times import Instant
+from domain.times import DAY, HOUR, Instant
 from projections.times import iso
 
 log = logging.getLogger("tallyhold.evidence")
 
 T = TypeVar("T")
 
+STEP_PAUSE_SECONDS = 0.01
+"""Between two steps the store is free for commands."""
 MAX_BEHIND = 20_000
 """Events that may lie untouched while commands come in one after the other: they have the processor first."""
 PUBLISH_SECONDS = 60.0
+KEEP_REFUSALS = 30 * DAY
 DAY_LETTERS = len("2026-06-30")
 
 
@@ -56,7 +60,10 @@ class Evidence:
         self._key = key
         self._files = files
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evidence")
+        self.refusals = RefusalLog()
         self._seen = -1
+        self._is_quiet = False
+        self._forgotten_at: Instant = 0
         self._written = -1
         self._published_at = 0.0
 
@@ -66,23 +73,45 @@ class Evidence:
 
     async def keep_up(self, now: Instant) -> None:
         """What is to be done again and again: work the log through once commands pause, and publish in good time."""
+        await self.keep_refusals(now)
         _, size, _ = await self._apart(self._digest.head)
-        is_quiet, self._seen = size == self._seen, size
-        if is_quiet or size - await self._apart(self._digest.position) > MAX_BEHIND:
-            await self.catch_up()
+        self._is_quiet, self._seen = size == self._seen, size
+        while await self._apart(self._should_advance):
+            await self._apart(self._digest.advance)
+            await asyncio.sleep(STEP_PAUSE_SECONDS)
         elapsed = asyncio.get_running_loop().time() - self._published_at
-        if self._key is not None and (is_quiet or elapsed > PUBLISH_SECONDS):
+        if self._key is not None and (self._is_quiet or elapsed > PUBLISH_SECONDS):
             await self.publish(now)
 
+    def _should_advance(self) -> bool:
+        """Whether there is something to be worked through, and either no command came meanwhile or it is too much."""
+        _, size, _ = self._digest.head()
+        behind = size - self._digest.position()
+        return behind > (0 if size == self._seen and self._is_quiet else MAX_BEHIND)
+
     async def finish(self, now: Instant) -> None:
-        """Publish what was written last."""
+        """Write what was gathered, and publish what was written last."""
+        await self.keep_refusals(now)
         if self._key is not None:
             await self.publish(now)
 
+    async def keep_refusals(self, now: Instant) -> None:
+        """Write the refusals that were gathered, and forget those that are too old."""
+        notes, dropped = self.refusals.taken()
+        if not notes and not dropped and now - self._forgotten_at < HOUR:
+            return
+        self._forgotten_at = now
+        try:
+            await self._apart(lambda: self._digest.keep_refusals(notes, dropped, now - KEEP_REFUSALS))
+        except BaseException:
+            self.refusals.put_back(notes, dropped)
+            raise
+
     async def catch_up(self) -> None:
-        """Work through all that the log has by now, a step at a time."""
-        while await self._apart(self._digest.advance):
-            pass
+        """Work through all that the log has now, a step at a time."""
+        _, size, _ = await self._apart(self._digest.head)
+        while await self._apart(self._digest.position) < size:
+            await self._apart(self._digest.advance)
 
     async def checkpoint(self) -> tuple[Checkpoint, str, str]:
         """The log's newest checkpoint, as a signed note, and the public key. Raises Unavailable without a key."""

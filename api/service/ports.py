@@ -136,6 +136,21 @@ class Gateway(Protocol):
         """Take a payment. Raises OSError when the gateway can't be reached: the answer is then unknown."""
 
 
+class RefusalNote(msgspec.Struct, frozen=True, gc=False):
+    """That somebody known was refused: who, what was asked, and why not."""
+
+    at: Instant
+    actor_kind: str
+    actor_id: UUID
+    key_id: UUID
+    operation: str
+    path: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+
+
 class Digest(Protocol):
     """What is worked out of the log behind the commands' back. Used from one thread at a time."""
 
@@ -147,6 +162,9 @@ class Digest(Protocol):
 
     def advance(self) -> int:
         """Work through some more events; how many it were, 0 at the end of the log."""
+
+    def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
+        """Keep refusals, count those that were dropped, and forget some of those that are too old."""
 
     def tile(self, level: int, number: int) -> bytes:
         """Hashes of a tile of the tree; see api.evidence.tiles."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from domain.recorded import Actor
+from domain.recorded import Actor, Recorded
 from domain.times import Instant
+from projections.audit import EventFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,40 @@ class LedgerFilter:
     type: str | None = None
     from_instant: Instant | None = None
     to_instant: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in the order of the log. Everything up to ``reached`` was looked at; ``has_more`` if the log goes on."""
+
+    events: Sequence[Recorded[Any]]
+    reached: int
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalFilter:
+    """Instants: from the first, up to but without the second."""
+
+    actor_id: UUID | None = None
+    from_instant: Instant | None = None
+    to_instant: Instant | None = None
+
+
+class AuditReads(Protocol):
+    """The log as auditors and owners ask for it. What a page looks at is bounded: a short one need not be the last."""
+
+    def events(self, wanted: EventFilter, after: int, upto: int | None, limit: int) -> EventPage:
+        """Events after a position and up to another."""
+
+    def stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
+        """The events of one stream after a version."""
+
+    def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:
+        """Refusals, the newest first."""
+
+    def refusals_dropped(self) -> int:
+        """How many refusals were too many to be kept."""
 
 
 class Reads(Protocol):

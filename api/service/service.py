@@ -15,7 +15,7 @@ from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
 from api.service.ports import Clock, Gateway, Store, StoreBusy, StoreFailed
 from api.service.proofs import Proofs
-from api.service.reads import Reads
+from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
 from api.service.refusals import Overloaded, Unavailable
 from api.service.tester import proof_hash_of
@@ -29,6 +29,8 @@ LONGEST_NAP_SECONDS = 1.0
 OPEN_PURCHASES_AT_ONCE = 100
 MAX_WATCHED = 10_000
 EVIDENCE_SECONDS = 1.0
+EVERYTHING = UUID(int=0)
+"""Who watches this sees that anything happened."""
 
 
 class Watch:
@@ -65,10 +67,20 @@ class Watch:
 class Service:
     """One process's part of the platform."""
 
-    def __init__(self, store: Store, reads: Reads, clock: Clock, gateway: Gateway | None, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reads: Reads,
+        clock: Clock,
+        gateway: Gateway | None,
+        *,
+        evidence: Evidence,
+        audit: AuditReads,
+    ) -> None:
         self.reads = reads
         self.committer = Committer(store, clock)
         self.evidence = evidence
+        self.audit = audit
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
         self.changes = RecentChanges(reads)
@@ -140,8 +152,8 @@ class Service:
 
     def _tell_watchers(self, recorded: Sequence[Recorded[Any]]) -> None:
         if self._watchers:
-            for one in recorded:
-                for event in self._watchers.get(one.stream, ()):
+            for stream in (EVERYTHING, *(one.stream for one in recorded)):
+                for event in self._watchers.get(stream, ()):
                     event.set()
 
     async def _schedule(self) -> None:
@@ -161,8 +173,9 @@ class Service:
         """Work the log through beside the commands, and write checkpoints to their files."""
         while True:
             try:
+                await self.catch_up()
                 await self.evidence.keep_up(self.committer.now())
-            except (StoreBusy, StoreFailed, OSError):
+            except Exception:  # whatever it was, it must be tried again
                 log.exception("the log's evidence could not be kept; trying again")
             await asyncio.sleep(EVIDENCE_SECONDS)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from projections.read_model import Table
 from projections.replay import TABLES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
@@ -21,13 +21,22 @@ LOG = (
     "CREATE INDEX IF NOT EXISTS kept_answers_purchase ON kept_answers (purchase_id) WHERE purchase_id IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, "
     "PRIMARY KEY (level, number))",
-    "CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS audit_index (key INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (key, block)) "
+    "WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, "
+    "dropped INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS refusals (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor_kind TEXT NOT NULL, "
+    "actor_id TEXT NOT NULL, key_id TEXT NOT NULL, operation TEXT NOT NULL, path TEXT NOT NULL, "
+    "status INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, request_id TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS refusals_actor ON refusals (actor_id, number)",
+    "CREATE INDEX IF NOT EXISTS refusals_at ON refusals (at)",
 )
 """``position`` counts events from 1 without a gap; ``peaks`` are the hash tree's over all of them.
 
 ``mode`` is ``real`` or ``sandbox`` once the database was served, and never changes then; ``sandbox_now`` is the
 virtual clock. ``secret`` signs the cursors of lists; it protects nothing else.
-``tiles`` are the hash tree's nodes up to the position of ``digest``: worked out of the log behind the commands.
+``tiles`` are the hash tree's nodes, ``audit_index`` what the audit trail is searched by, both up to the position of
+``digest``: worked out of the log behind the commands. ``dropped`` counts refusals that were too many to be kept.
 """
 
 

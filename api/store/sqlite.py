@@ -113,7 +113,7 @@ class LogRecorder(SQLiteProcessRecorder):
             "VALUES (1, 0, x'', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (time.time_ns() // 1_000_000, SCHEMA_VERSION, views_version(), os.urandom(16)),
         )
-        c.execute("INSERT INTO digest (id, position) VALUES (1, 0) ON CONFLICT DO NOTHING")
+        c.execute("INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0) ON CONFLICT DO NOTHING")
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **kwargs: Any

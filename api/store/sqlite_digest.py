@@ -1,7 +1,7 @@
-"""What is worked out of the log behind the commands' back: the tiles of its hash tree."""
+"""What is worked out of the log behind the commands' back: the tiles of its hash tree, the index of the audit trail."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,13 @@ from uuid import UUID
 
 from api.evidence import tree
 from api.evidence.tiles import grown
+from api.service.ports import RefusalNote
+from api.store.audit_index import Whose, index_rows
 from api.store.sqlite import connect
 from api.store.sqlite_store import translated
+from domain.times import Instant
 
+FORGOTTEN_AT_ONCE = 100
 AT_ONCE = 1_024
 """Events of one step: some milliseconds of work, and one short transaction."""
 
@@ -25,6 +29,7 @@ class SQLiteDigest:
     def __init__(self, path: Path) -> None:
         self._connection = connect(str(path))
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._whose = Whose(self._connection)
 
     def close(self) -> None:
         self._connection.close()
@@ -47,16 +52,20 @@ class SQLiteDigest:
     def advance(self) -> int:
         before = self.position()
         rows = self._connection.execute(
-            "SELECT originator_id, originator_version, topic, state FROM stored_events "
+            "SELECT originator_id, originator_version, topic, state, position FROM stored_events "
             "WHERE position > ? ORDER BY position LIMIT ?",
             (before, AT_ONCE),
         ).fetchall()
-        leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest in rows]
-        tiles = list(grown(self.tile, before, leaves))
-        self._in_transaction(lambda: self._write(before, len(rows), tiles))
+        if rows:
+            leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest, _ in rows]
+            tiles = list(grown(self.tile, before, leaves))
+            found = index_rows(self._whose, [(at, stream, topic, state) for stream, _, topic, state, at in rows])
+            self._in_transaction(lambda: self._write(before, len(rows), tiles, found))
         return len(rows)
 
-    def _write(self, before: int, count: int, tiles: list[tuple[int, int, bytes]]) -> None:
+    def _write(
+        self, before: int, count: int, tiles: list[tuple[int, int, bytes]], found: Iterable[tuple[int, int]]
+    ) -> None:
         moved = self._connection.execute(
             "UPDATE digest SET position = ? WHERE position = ?", (before + count, before)
         ).rowcount
@@ -66,6 +75,27 @@ class SQLiteDigest:
                 "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
                 tiles,
             )
+            self._connection.executemany(
+                "INSERT INTO audit_index (key, block) VALUES (?, ?) ON CONFLICT (key, block) DO NOTHING", found
+            )
+
+    @translated
+    def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
+        self._in_transaction(lambda: self._keep(notes, dropped, forget_before))
+
+    def _keep(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
+        self._connection.executemany(
+            "INSERT INTO refusals (at, actor_kind, actor_id, key_id, operation, path, status, code, detail, "
+            "request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*_who(n), n.operation, n.path, n.status, n.code, n.detail, n.request_id) for n in notes],
+        )
+        if dropped:
+            self._connection.execute("UPDATE digest SET dropped = dropped + ?", (dropped,))
+        # Twice as many as came in: the table stays bounded without a long sweep.
+        self._connection.execute(
+            "DELETE FROM refusals WHERE number IN (SELECT number FROM refusals WHERE at < ? ORDER BY at LIMIT ?)",
+            (forget_before, 2 * len(notes) + FORGOTTEN_AT_ONCE),
+        )
 
     def _in_transaction(self, write: Callable[[], None]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -78,6 +108,10 @@ class SQLiteDigest:
 
     def _one(self, sql: str, *params: Any) -> Any:
         return self._connection.execute(sql, params).fetchone()
+
+
+def _who(note: RefusalNote) -> tuple[Instant, str, str, str]:
+    return note.at, note.actor_kind, str(note.actor_id), str(note.key_id)
 
 
 def read_tile(connection: sqlite3.Connection, level: int, number: int) -> bytes:

@@ -56,7 +56,7 @@ class Contract:
         if response.request.method == "HEAD":
             assert response.content == b""
             return
-        self.check_value(schema, response.json())
+        self.check_value(schema, response.json() if "json" in content.partition("/")[2].split("+") else response.text)
 
     def check_value(self, schema: Json, value: Any) -> None:
         problems = [f"{each.instance_path}: {each.message[:300]}" for each in self.validator(schema).iter_errors(value)]

@@ -220,6 +220,8 @@ PREPARATIONS: Mapping[str, Callable[[World], str]] = {
     "listMyAssignments": World.lists_of_two,
     "listOfferedJobs": World.lists_of_two,
     "listDisputes": World.disputed,
+    "listEvents": World.disputed,
+    "listJobEvents": World.disputed,
 }
 """What has to be there for an operation; its id, if the path has one. Where nothing is said: a job."""
 

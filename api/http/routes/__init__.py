@@ -1,7 +1,7 @@
 """All routes, one module per resource."""
 
 from api.http.route import Route
-from api.http.routes import audit, jobs, money, operators, owner_jobs, platform, testers
+from api.http.routes import audit, events, jobs, money, operators, owner_jobs, platform, testers
 
 _EVERYWHERE: tuple[Route, ...] = (
     *jobs.ROUTES,
@@ -10,6 +10,7 @@ _EVERYWHERE: tuple[Route, ...] = (
     *testers.ROUTES,
     *operators.ROUTES,
     *audit.ROUTES,
+    *events.ROUTES,
     *platform.ROUTES,
 )
 

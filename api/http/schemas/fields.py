@@ -7,19 +7,29 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJson
 from pydantic_core import CoreSchema, core_schema
 
 from api.http.schemas.instants import parse_instant
+from domain.catalogue import EVENTS
 from domain.job.feedback import GREATEST_INTEGER
 from domain.money import MAX_HOLD_CENTS
+from domain.recorded import ActorKind
 
 NOT_BLANK = r"\S"
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 UUID_TEXT = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 UTC_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$"
 TESTER_TEXT = rf"({UUID_TEXT})|(^[1-9][0-9]{{0,17}}$)"
+ACTOR_TEXT = rf"({UUID_TEXT})|(^({'|'.join(kind.value for kind in ActorKind)})$)"
+EVENT_TYPE_TEXT = f"^({'|'.join(name.replace('.', '[.]') for name in EVENTS)})$"
+EVENT_TYPES_TEXT = r"^[a-z_.]+(,[a-z_.]+)*$"
+REQUEST_ID_TEXT = "^[A-Za-z0-9._:/+=-]+$"
 WEB_URL = r'^[hH][tT][tT][pP][sS]?://[^\x00-\x20\x7f\\<>"/?#:@][^\x00-\x20\x7f\\<>"]*$'
 
 PHRASES = {
     SLUG: "a slug of small letters, digits and single hyphens",
     TESTER_TEXT: "a tester's UUID, a public id as digits",
+    ACTOR_TEXT: f"a principal's UUID or one of {', '.join(ActorKind)}",
+    EVENT_TYPE_TEXT: f"one of {', '.join(EVENTS)}",
+    EVENT_TYPES_TEXT: "types of events with commas between them",
+    REQUEST_ID_TEXT: "a request's id: A-Z a-z 0-9 . _ : / + = - alone",
     WEB_URL: "an http or https URL without spaces",
 }
 """How a sentence names what a pattern wants."""

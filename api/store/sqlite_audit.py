@@ -1,0 +1,185 @@
+"""The audit trail's reads on SQLite. What a page looks at is bounded, however long the log is and whatever is asked."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from api.service.reads import EventPage, Page, RefusalFilter
+from api.store.audit_index import BLOCK, Whose, block_of, wanted_keys
+from api.store.mapper import to_recorded
+from api.store.sqlite import LAST, connect
+from domain.recorded import Recorded
+from domain.times import Instant
+from projections.audit import EventFilter, matches, read_sketch
+from projections.times import iso
+
+MAX_BLOCKS = 2_048
+"""Blocks of the index that one page looks at."""
+MAX_SCANNED = 4_096
+"""Events that one page looks at; a page that has found too few by then is short, and the next one goes on."""
+
+Row = tuple[int, str, int, str, bytes]
+_EVENTS = "SELECT position, originator_id, originator_version, topic, state FROM stored_events "
+
+
+class SQLiteAudit:
+    """See AuditReads."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(str(path))
+        self._connection.execute("PRAGMA query_only = 1")
+        self._whose = Whose(self._connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def events(self, wanted: EventFilter, after: int, upto: int | None, limit: int) -> EventPage:
+        self._connection.execute("BEGIN")
+        try:
+            return self._page(wanted, after, upto, limit)
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _page(self, wanted: EventFilter, after: int, upto: int | None, limit: int) -> EventPage:
+        (end,) = self._connection.execute("SELECT position FROM head").fetchone()
+        end = end if upto is None else min(upto, end)
+        if wanted.to_instant is not None:
+            end = min(end, self._first_at(wanted.to_instant, end) - 1)
+        if wanted.from_instant is not None:
+            after = max(after, self._first_at(wanted.from_instant, end) - 1)
+        search = _Search(self, wanted, after, limit)
+        for begin, last in self._runs(wanted_keys(wanted), after, end):
+            if not search.take(begin, last):
+                break
+        else:
+            search.reached = max(search.reached, end)
+        return EventPage([_recorded(row) for row in search.found], search.reached, search.reached < end)
+
+    def _runs(self, keys: Sequence[int], after: int, end: int) -> Iterator[tuple[int, int]]:
+        """What is to be looked at: runs of positions, from the first to the last of each, in order."""
+        if not keys:
+            yield after + 1, end
+            return
+        (indexed,) = self._connection.execute("SELECT position FROM digest").fetchone()
+        if after < indexed:
+            blocks = self._blocks(keys, block_of(after + 1), block_of(min(indexed, end)))
+            for block, has_all in blocks:
+                last = min(block * BLOCK + BLOCK, end, indexed)
+                first = max(block * BLOCK + 1, after + 1)
+                yield (first, last) if has_all else (last + 1, last)
+            if len(blocks) == MAX_BLOCKS:
+                yield 1, 0  # the page is over: more of the index is to be looked at
+        yield max(after, indexed) + 1, end
+
+    def _blocks(self, keys: Sequence[int], first: int, last: int) -> list[tuple[int, bool]]:
+        """Blocks of the first key, and whether they have all the others too."""
+        others = " AND ".join(
+            "EXISTS (SELECT 1 FROM audit_index o WHERE o.key = ? AND o.block = d.block)" for _ in keys[1:]
+        )
+        rows = self._connection.execute(
+            f"SELECT d.block, {others or '1'} FROM (SELECT block FROM audit_index "
+            "WHERE key = ? AND block >= ? AND block <= ? ORDER BY block LIMIT ?) d ORDER BY d.block",
+            (*keys[1:], keys[0], first, last, MAX_BLOCKS),
+        )
+        return [(block, bool(has_all)) for block, has_all in rows]
+
+    def rows_between(self, first: int, last: int, limit: int) -> list[Row]:
+        return self._connection.execute(
+            _EVENTS + "WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?", (first, last, limit)
+        ).fetchall()
+
+    def is_wanted(self, wanted: EventFilter, row: Row) -> bool:
+        _, stream, _, topic, state = row
+        return matches(wanted, topic, UUID(stream), read_sketch(state), self._whose.of(topic, stream))
+
+    def _first_at(self, instant: Instant, end: int) -> int:
+        """The first position at or after an instant: the log is in the order of time."""
+        low, high = 1, end + 1
+        while low < high:
+            middle = (low + high) // 2
+            (state,) = self._connection.execute(
+                "SELECT state FROM stored_events WHERE position = ?", (middle,)
+            ).fetchone()
+            if read_sketch(state).occurred_at >= instant:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
+        rows = self._connection.execute(
+            _EVENTS + "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version LIMIT ?",
+            (stream.hex, after_version, limit),
+        )
+        return [_recorded(row) for row in rows]
+
+    def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:
+        where: list[tuple[str, int | str]] = [("number < ?", LAST if before is None else before)]
+        conditions: tuple[tuple[str, int | str | None], ...] = (
+            ("actor_id = ?", None if wanted.actor_id is None else str(wanted.actor_id)),
+            ("at >= ?", wanted.from_instant),
+            ("at < ?", wanted.to_instant),
+        )
+        where += [(condition, value) for condition, value in conditions if value is not None]
+        rows = self._connection.execute(
+            "SELECT number, at, actor_kind, actor_id, key_id, operation, path, status, code, detail, request_id "
+            f"FROM refusals WHERE {' AND '.join(condition for condition, _ in where)} ORDER BY number DESC LIMIT ?",
+            (*(value for _, value in where), limit + 1),
+        ).fetchall()
+        return Page([_refusal(row) for row in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None)
+
+    def refusals_dropped(self) -> int:
+        dropped: int = self._connection.execute("SELECT dropped FROM digest").fetchone()[0]
+        return dropped
+
+
+class _Search:
+    """Looks events through, up to a page of those that are wanted or to the bound of what a page looks at."""
+
+    def __init__(self, audit: SQLiteAudit, wanted: EventFilter, after: int, limit: int) -> None:
+        self._audit = audit
+        self._wanted = wanted
+        self._limit = limit
+        self._left = MAX_SCANNED
+        self.found: list[Row] = []
+        self.reached = after
+        """Up to where everything has been looked at."""
+
+    def take(self, first: int, last: int) -> bool:
+        """Look a run through; False when the page is over."""
+        if first > last:  # nothing in it
+            self.reached = max(self.reached, last)
+            return last > 0
+        while first <= last:
+            rows = self._audit.rows_between(first, last, min(self._limit + 1, self._left))
+            for row in rows:
+                if len(self.found) == self._limit:
+                    return False
+                self.reached = row[0]
+                if self._audit.is_wanted(self._wanted, row):
+                    self.found.append(row)
+            self._left -= len(rows)
+            first += len(rows)
+            if self._left <= 0:
+                return False
+        return True
+
+
+def _recorded(row: Row) -> Recorded[Any]:
+    position, stream, version, topic, state = row
+    return to_recorded(UUID(stream), version, position, topic, state)
+
+
+def _refusal(row: tuple[Any, ...]) -> dict[str, Any]:
+    _, at, kind, actor_id, key_id, operation, path, status, code, detail, request_id = row
+    return {
+        "at": iso(at),
+        "actor": {"kind": kind, "id": actor_id, "keyId": key_id},
+        "operation": operation,
+        "path": path,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "requestId": request_id,
+    }

@@ -1,0 +1,151 @@
+"""The audit trail finds exactly what is in the log, however far the index is, and looks at a bounded part of it."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from api.service.reads import EventPage
+from api.store import sqlite_audit
+from api.store.sqlite_audit import SQLiteAudit
+from api.store.sqlite_digest import SQLiteDigest
+from domain.access.events import Role
+from domain.catalogue import NAMES
+from domain.recorded import Recorded
+from projections.audit import EventFilter
+from tests.given import NOW
+from tests.local import HandClock, execute, issue_keys, query
+from tests.simulation.books import File
+from tests.simulation.drivers import InProcess
+from tests.simulation.history import history
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
+    issue_keys(path, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
+    with closing(InProcess(path, HandClock(NOW))) as driver:
+        for moment in history(Random(7), 300, NOW):
+            driver.move_to(moment.at)
+            driver.ask(moment.command)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path: Path, lived: bytes) -> Path:
+    path = tmp_path / "tallyhold.sqlite"
+    path.write_bytes(lived)
+    return path
+
+
+def digest(path: Path, monkeypatch: pytest.MonkeyPatch, upto: int | None = None) -> None:
+    """Work the log through, or its first events only."""
+    monkeypatch.setattr("api.store.sqlite_digest.AT_ONCE", upto or 100)
+    with closing(SQLiteDigest(path)) as digest:
+        while digest.advance() and upto is None:
+            pass
+
+
+def owner_of(file: File, one: Recorded[object]) -> set[str]:
+    """Whose a stream is, by the read models."""
+    owners = {str(UUID(str(job["job_id"]))): str(job["owner_id"]) for job in file.jobs}
+    return {owners[str(one.stream)]} if str(one.stream) in owners else set()
+
+
+def is_wanted(file: File, one: Recorded[object], wanted: EventFilter) -> bool:
+    """The same said in another way."""
+    named = {str(one.stream), *owner_of(file, one)}
+    for name in ("owner_id", "tester_id", "job_id", "principal_id"):
+        named.add(str(getattr(one.event, name, None)))
+    return (
+        wanted.actor in (None, one.actor.kind.value, str(one.actor.id))
+        and (wanted.subject is None or str(wanted.subject) in named)
+        and (wanted.types is None or NAMES[type(one.event)] in wanted.types)
+        and wanted.request_id in (None, one.request_id)
+        and (wanted.from_instant is None or one.occurred_at >= wanted.from_instant)
+        and (wanted.to_instant is None or one.occurred_at < wanted.to_instant)
+    )
+
+
+def filters(file: File, random: Random) -> Iterator[EventFilter]:
+    """What somebody might ask, most of it true of some event."""
+    yield EventFilter()
+    while True:
+        one, other = random.choice(file.recorded), random.choice(file.recorded)
+        event = one.event
+        subjects = [one.stream, getattr(event, "owner_id", None), getattr(event, "tester_id", None)]
+        yield EventFilter(
+            actor=random.choice([None, None, one.actor.kind.value, "auditor"]),
+            subject=random.choice([None, *subjects, UUID(int=random.getrandbits(128))]),
+            types=random.choice(
+                [None, None, frozenset({NAMES[type(event)], "job.paused"}), frozenset({"job.created"})]
+            ),
+            from_instant=random.choice([None, None, min(one, other, key=lambda e: e.position).occurred_at]),
+            to_instant=random.choice([None, None, max(one, other, key=lambda e: e.position).occurred_at]),
+        )
+
+
+def pages(audit: SQLiteAudit, wanted: EventFilter, limit: int) -> Iterator[EventPage]:
+    after, has_more = 0, True
+    while has_more:
+        page = audit.events(wanted, after, None, limit)
+        yield page
+        assert page.reached > after or not page.has_more, "no page may stand still"
+        after, has_more = page.reached, page.has_more
+
+
+@pytest.mark.parametrize("indexed", [0, 1, 200, None])
+@pytest.mark.parametrize("bound", [4_096, 20])
+def test_pages_are_what_a_look_at_every_event_finds(
+    path: Path, monkeypatch: pytest.MonkeyPatch, indexed: int | None, bound: int
+) -> None:
+    if indexed != 0:
+        digest(path, monkeypatch, indexed)
+    monkeypatch.setattr(sqlite_audit, "MAX_SCANNED", bound)
+    monkeypatch.setattr(sqlite_audit, "MAX_BLOCKS", max(bound // 10, 3))
+    file, random = File(path), Random(indexed or 99)
+    found_any = 0
+    with closing(SQLiteAudit(path)) as audit:
+        for wanted in islice(filters(file, random), 25):
+            limit = random.choice([1, 7, 50])
+            found = [event for page in pages(audit, wanted, limit) for event in page.events]
+            assert found == [one for one in file.recorded if is_wanted(file, one, wanted)], wanted
+            found_any += bool(found)
+    assert found_any > 8
+
+
+def test_a_request_and_an_actor_are_found_by_the_index(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = 'CAST(replace(state, \'"request_id":null\', \'"request_id":"r-1"\') AS BLOB)'
+    execute(path, f"UPDATE stored_events SET state = {named} WHERE position IN (5, 90, 91)")
+    digest(path, monkeypatch)
+    with closing(SQLiteAudit(path)) as audit:
+        page = audit.events(EventFilter(request_id="r-1"), 0, None, 50)
+        assert [event.position for event in page.events] == [5, 90, 91]
+        assert not page.has_more
+        assert audit.events(EventFilter(request_id="r-2"), 0, None, 50).events == []
+
+
+def test_an_event_costs_about_two_rows_of_the_index(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest(path, monkeypatch)
+    (events,), (rows,) = (query(path, f"SELECT count(*) FROM {table}")[0] for table in ("stored_events", "audit_index"))
+    assert rows < 2.5 * events
+
+
+def test_what_two_processes_work_through_at_once_is_done_once(path: Path) -> None:
+    with closing(SQLiteDigest(path)) as one, closing(SQLiteDigest(path)) as other:
+        while one.advance() + other.advance():
+            pass
+        assert one.position() == other.position() == one.head()[1]
+
+
+def test_an_end_that_was_given_is_not_passed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest(path, monkeypatch)
+    with closing(SQLiteAudit(path)) as audit:
+        page = audit.events(EventFilter(actor="system"), 0, 40, 50)
+        assert max(event.position for event in page.events) <= 40
+        assert (page.reached, page.has_more) == (40, False)
+        assert audit.events(EventFilter(), 10**9, None, 5) == EventPage([], 10**9, False)

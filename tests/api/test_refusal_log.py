@@ -1,0 +1,88 @@
+"""Refusals are written in batches, bounded in memory and on disk; what is dropped is counted."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from api.service import refusal_log
+from api.service.ports import RefusalNote
+from api.service.reads import RefusalFilter
+from api.service.refusal_log import RefusalLog
+from api.store.sqlite_digest import FORGOTTEN_AT_ONCE, SQLiteDigest
+from domain.times import DAY, HOUR, Instant
+from tests.given import NOW
+from tests.local import Local, new_database, query, run
+
+ADA = UUID(int=1)
+
+
+def note(at: Instant, number: int = 0) -> RefusalNote:
+    return RefusalNote(at, "owner", ADA, UUID(int=2), "getJob", f"/jobs/{number}", 404, "not_found", "None.", "r-1")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    with closing(Local(tmp_path / "tallyhold.sqlite")) as local:
+        yield local
+
+
+def paths(local: Local) -> list[str]:
+    return [item["path"] for item in local.audit.refusals(RefusalFilter(ADA), None, 50).items]
+
+
+def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusal_log, "MAX_GATHERED", 2)
+    kept = RefusalLog()
+    for number in range(5):
+        kept.add(note(NOW, number))
+    taken, dropped = kept.taken()
+    assert ([one.path for one in taken], dropped) == (["/jobs/0", "/jobs/1"], 3)
+    assert kept.taken() == ([], 0)
+    kept.add(note(NOW, 7))
+    kept.put_back(taken, dropped)
+    assert ([one.path for one in kept.taken()[0]], kept.taken()[1]) == (["/jobs/0", "/jobs/1"], 0)
+
+
+def test_they_are_written_and_forgotten_after_thirty_days(local: Local) -> None:
+    evidence = local.service.evidence
+
+    async def story() -> None:
+        evidence.refusals.add(note(NOW, 1))
+        await evidence.keep_refusals(NOW)
+        evidence.refusals.add(note(NOW + DAY, 2))
+        await evidence.keep_refusals(NOW + 30 * DAY)
+        assert paths(local) == ["/jobs/2", "/jobs/1"]
+        await evidence.keep_refusals(NOW + 30 * DAY + HOUR)
+        assert paths(local) == ["/jobs/2"]
+
+    run(story())
+
+
+def test_what_cannot_be_written_now_is_written_later(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = local.service.evidence
+
+    async def story() -> None:
+        evidence.refusals.add(note(NOW, 1))
+        with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
+            broken.setattr(SQLiteDigest, "keep_refusals", fails)
+            await evidence.keep_refusals(NOW)
+        await evidence.keep_refusals(NOW)
+        assert paths(local) == ["/jobs/1"]
+
+    def fails(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    run(story())
+
+
+def test_old_ones_are_forgotten_a_bounded_number_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "tallyhold.sqlite"
+    new_database(path)
+    with closing(SQLiteDigest(path)) as digest:
+        digest.keep_refusals([note(NOW)] * (3 * FORGOTTEN_AT_ONCE), 4, 0)
+        digest.keep_refusals([], 5, NOW + 1)
+        assert query(path, "SELECT count(*) FROM refusals") == [(2 * FORGOTTEN_AT_ONCE,)]
+        assert query(path, "SELECT dropped FROM digest") == [(9,)]
