@@ -14,11 +14,10 @@ from uuid import UUID
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from starlette.applications import Starlette
 
 from api.cli import demo as demo_story
+from api.cli.explaining import show_explanation
 from api.cli.export import ExportFailed, JournalFormat, export_journal
 from api.cli.progress import progress
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence
@@ -31,6 +30,7 @@ from api.logs import configure
 from api.service import access
 from api.service.committer import Reply
 from api.service.evidence import Evidence
+from api.service.explain import explain_entry
 from api.service.ports import StoreBusy, StoreFailed
 from api.service.service import Service
 from api.service.work import Context, UseCase
@@ -57,6 +57,7 @@ from api.store.verify import Verdict, verify
 from domain.access.events import Role
 from domain.errors import NotFound, Refusal
 from domain.recorded import CONSOLE
+from projections.ledger import entry_number
 from projections.reconcile.journal import posted
 
 app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
@@ -98,16 +99,16 @@ class Platform:
         self.reads = SQLiteReads(path)
         self._gateway = gateway
         self._digest = SQLiteDigest(path)
-        self._audit = SQLiteAudit(path)
+        self.audit = SQLiteAudit(path)
         self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(path)))
         self.service = Service(
-            self._store, self.reads, SystemClock(), gateway, evidence=self._evidence, audit=self._audit
+            self._store, self.reads, SystemClock(), gateway, evidence=self._evidence, audit=self.audit
         )
 
     def close(self) -> None:
         self._evidence.close()
         self._digest.close()
-        self._audit.close()
+        self.audit.close()
         self.reads.close()
         self._store.close()
         self.log.close()
@@ -208,6 +209,22 @@ def rebuild_command(db: Db = None) -> None:
         print(f"rebuilt from {count} events")
 
 
+@app.command("explain")
+def explain_command(
+    entry: Annotated[str, typer.Argument(help="an entry of the books, like 17-0")],
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why an entry of the books is what it is: rule, calculation, event, command, and who decided."""
+    with _failing_in_one_sentence():
+        number = entry_number(entry)
+        if number is None:
+            raise WrongSettings(f"The entry {entry!r} must be like 17-0: a position and a number.")
+        with _platform(_existing(read_settings(db=db))) as platform:
+            told = explain_entry(platform.audit, number, None)
+        print(json.dumps(told)) if as_json else show_explanation(told)
+
+
 @app.command("checkpoint-key")
 def make_checkpoint_key(
     file: Annotated[Path, typer.Argument(help="a new file for the secret key; the public one goes beside it")],
@@ -235,8 +252,8 @@ def verify_command(
         settings = read_settings(db=db)
         path = _existing(settings)
         checkpoints = _opened_checkpoints(settings, path, checkpoint, key)
-        with _progress("verifying") as progress:
-            verdict = verify(path, checkpoints, progress)
+        with progress("verifying") as told:
+            verdict = verify(path, checkpoints, told)
         _show(_verdict_body(verdict), as_json, lambda: _verdict_text(verdict))
         if verdict.findings:
             raise WrongEvidence(f"Not as it was written: {verdict.findings[0].sentence}")
@@ -288,17 +305,9 @@ def _verdict_text(verdict: Verdict) -> str:
     )
 
 
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal's standard error, nothing elsewhere."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _rebuild(path: Path) -> int:
-    with _progress("rebuilding read models") as progress:
-        return rebuild(path, progress)
+    with progress("rebuilding read models") as told:
+        return rebuild(path, told)
 
 
 @app.command()

@@ -43,6 +43,7 @@ class Sketch(msgspec.Struct, frozen=True, gc=False):
     """As much of an event's envelope as a search looks at."""
 
     occurred_at: Instant
+    recorded_at: Instant
     actor: Actor
     request_id: str | None
     event: Parties

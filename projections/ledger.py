@@ -1,5 +1,6 @@
 """The books: journal entries, the balance of every account, and each owner's billing."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from domain.ledger.rules import POSTING_RULES, journal_entries
 from domain.recorded import Recorded
 from projections.jobs import JOBS
 from projections.json import text
-from projections.read_model import Add, Change, Index, Insert, ReadModel, Table, Update
+from projections.read_model import Add, Change, Index, Insert, ReadModel, Table, Update, Value
 
 JOURNAL = Table(
     name="journal",
@@ -34,6 +35,7 @@ JOURNAL = Table(
 """``entry`` is ENTRIES_PER_EVENT x the event's position + the number of the entry within its event."""
 
 ENTRIES_PER_EVENT = 4
+_ENTRY = re.compile("([1-9][0-9]{0,15})-([0-3])")
 
 BALANCES = Table(
     name="balances",
@@ -56,9 +58,16 @@ def entry_id(entry: int) -> str:
     return f"{entry // ENTRIES_PER_EVENT}-{entry % ENTRIES_PER_EVENT}"
 
 
+def entry_number(shown: str) -> int | None:
+    """The number of an entry by its id; null for what is none."""
+    match = _ENTRY.fullmatch(shown)
+    return int(match[1]) * ENTRIES_PER_EVENT + int(match[2]) if match else None
+
+
 def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
     for number, entry in enumerate(journal_entries(recorded)):
-        yield _journal_row(recorded, number, entry)
+        row = _journal_row(recorded, number, entry)
+        yield Insert(JOURNAL, row["entry"], row)
         owner = text(entry.owner_id)
         for (kind, name), side, cents in entry.postings:
             amount = cents if side is kind.normal_side else -cents
@@ -71,27 +80,27 @@ def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
                 yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": amount, "held_cents": 0})
 
 
-def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> Insert:
-    key = recorded.position * ENTRIES_PER_EVENT + number
+def journal_rows(recorded: Recorded[Any]) -> list[dict[str, Value]]:
+    """The journal's rows of an event."""
+    return [_journal_row(recorded, number, entry) for number, entry in enumerate(journal_entries(recorded))]
+
+
+def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> dict[str, Value]:
     debit, credit = entry.postings
-    return Insert(
-        JOURNAL,
-        key,
-        {
-            "entry": key,
-            "type": entry.type.value,
-            "description": entry.description,
-            "debit_account": debit.account.name,
-            "credit_account": credit.account.name,
-            "amount_cents": entry.amount_cents,
-            "owner_id": text(entry.owner_id),
-            "job_id": text(entry.job_id),
-            "tester_id": text(entry.tester_id),
-            "stream": text(recorded.stream),
-            "version": recorded.version,
-            "occurred_at": recorded.occurred_at,
-        },
-    )
+    return {
+        "entry": recorded.position * ENTRIES_PER_EVENT + number,
+        "type": entry.type.value,
+        "description": entry.description,
+        "debit_account": debit.account.name,
+        "credit_account": credit.account.name,
+        "amount_cents": entry.amount_cents,
+        "owner_id": text(entry.owner_id),
+        "job_id": text(entry.job_id),
+        "tester_id": text(entry.tester_id),
+        "stream": text(recorded.stream),
+        "version": recorded.version,
+        "occurred_at": recorded.occurred_at,
+    }
 
 
 LEDGER = ReadModel(

@@ -15,7 +15,7 @@ def posted_view(job_id: str, terms: Terms, created_at: Instant) -> dict[str, Any
         "title": terms.title,
         "createdAt": iso(created_at),
         "projectId": text(terms.project_id),
-        "paymentRules": [_payment_rule(rule) for rule in terms.payment_rules],
+        "paymentRules": [payment_rule_view(rule) for rule in terms.payment_rules],
     }
 
 
@@ -39,7 +39,8 @@ def terms_view(terms: Terms, posting_ends_at: Instant) -> dict[str, Any]:
     }
 
 
-def _payment_rule(rule: PaymentRule) -> dict[str, Any]:
+def payment_rule_view(rule: PaymentRule) -> dict[str, Any]:
+    """One part of a tester's pay, as the owner has posted it."""
     if rule.type is PayKind.FIXED:
         return {"type": "fixed", "amountCents": rule.amount_cents}
     return {"type": "per_minute", "rateCents": rule.rate_cents, "capMinutes": rule.cap_minutes}

@@ -43,6 +43,7 @@ from api.service.service import Service
 from api.service.work import Context
 from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
 from domain.recorded import SYSTEM
+from projections.ledger import entry_number
 
 log = logging.getLogger("tallyhold.http")
 
@@ -108,12 +109,13 @@ class RouteTable:
         return route, values
 
 
-def _ids(route: Route, values: list[str]) -> dict[str, UUID]:
-    """The ids in a path, by name. Raises NotFound for one that is no UUID."""
+def _ids(route: Route, values: list[str]) -> dict[str, Any]:
+    """The ids in a path, by name. Raises NotFound for one that is none."""
     if not values:
         return {}
     names = [step[1:-1] for step in route.steps if step.startswith("{")]
-    return {name: _uuid(value) for name, value in zip(names, values, strict=True)}
+    read = _entry if route.subject is Subject.OWNERS_ENTRY else _uuid
+    return {name: read(value) for name, value in zip(names, values, strict=True)}
 
 
 def _uuid(text: str) -> UUID:
@@ -122,12 +124,19 @@ def _uuid(text: str) -> UUID:
     return UUID(text)
 
 
+def _entry(text: str) -> int:
+    number = entry_number(text)
+    if number is None:
+        raise NotFound("There is no such entry: its id must be like 17-0.")
+    return number
+
+
 @dataclass(slots=True)
 class _Asked:
     """A request as it came, and what was found wrong with it."""
 
     route: Route
-    ids: dict[str, UUID]
+    ids: dict[str, Any]
     principal: Principal
     headers: Headers
     pairs: Sequence[tuple[str, str]]
@@ -229,13 +238,20 @@ class Endpoint(BaseRoute):
             raise Forbidden(f"This is for the role {' or '.join(route.roles)}; your key's role is {principal.role}.")
         return principal
 
-    def _check_subject(self, route: Route, ids: dict[str, UUID], principal: Principal) -> None:
+    def _check_subject(self, route: Route, ids: dict[str, Any], principal: Principal) -> None:
         if route.subject is Subject.NOBODYS:
             return
         reads, named = self._service.reads, ids["id"]
         if route.subject is Subject.KEY:
             if reads.stream_of_key(named) is None:
                 raise NotFound("There is no such key.")
+            return
+        if route.subject is Subject.OWNERS_ENTRY:
+            is_there, owner_id = self._service.audit.owner_of_entry(named)
+            if not is_there:
+                raise NotFound("There is no such entry.")
+            if owner_id != principal.id:
+                raise Forbidden("This is not an entry of your books.")
             return
         if route.subject is Subject.TESTERS_ASSIGNMENT:
             place = reads.place_of_assignment(named)

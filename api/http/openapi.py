@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from api.http.problems import RETRY_AFTER_SECONDS, STATUSES, NotJson, RateLimited, TooLarge
-from api.http.route import Route
+from api.http.route import Route, Subject
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import DryRun, Problem, Shortage, VersionProblem, WrongRequest
 from api.service.refusals import (
@@ -175,7 +175,7 @@ def _tag(route: Route) -> str:
 def _parameters(route: Route, schemas: Mapping[str, Json]) -> Iterator[Json]:
     for before, step in zip(route.steps, route.steps[1:], strict=False):
         if step.startswith("{"):
-            yield _path_parameter(step[1:-1], of=before.removesuffix("s"))
+            yield _path_parameter(route, step[1:-1], of=before.removesuffix("s"))
     yield from _query_parameters(schemas[route.query.__name__])
     if route.is_command:
         yield {"$ref": "#/components/parameters/Idempotency-Key"}
@@ -184,14 +184,12 @@ def _parameters(route: Route, schemas: Mapping[str, Json]) -> Iterator[Json]:
     yield {"$ref": "#/components/parameters/X-Request-Id"}
 
 
-def _path_parameter(name: str, of: str) -> Json:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": f"The id of the {of}.",
-        "schema": {"type": "string", "format": "uuid"},
-    }
+def _path_parameter(route: Route, name: str, of: str) -> Json:
+    if route.subject is Subject.OWNERS_ENTRY:
+        of, schema = "entry", {"type": "string", "pattern": "^[1-9][0-9]{0,15}-[0-3]$"}
+    else:
+        schema = {"type": "string", "format": "uuid"}
+    return {"name": name, "in": "path", "required": True, "description": f"The id of the {of}.", "schema": schema}
 
 
 def _query_parameters(query: Json) -> Iterator[Json]:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from api.http.cursors import Cursors
 from api.http.schemas.base import Answer, Request
@@ -41,7 +40,7 @@ class Call:
     service: Service
     cursors: Cursors
     principal: Principal
-    ids: Mapping[str, UUID]
+    ids: Mapping[str, Any]
     query: Any
     body: Any
     context: Context
@@ -77,6 +76,7 @@ class Subject(Enum):
     ANY_JOB = "any job"
     TESTERS_ASSIGNMENT = "the tester's assignment"
     KEY = "a key"
+    OWNERS_ENTRY = "the owner's entry of the books"
 
     @property
     def is_job(self) -> bool:
@@ -92,7 +92,8 @@ class NoQuery(Request):
 class Route:
     """One operation.
 
-    ``roles`` empty: anybody, without a key. ``ids`` in the path are UUIDs in braces. ``secrets`` are places in the
+    ``roles`` empty: anybody, without a key. ``ids`` in the path, in braces, are UUIDs,
+    that of an entry of the books its position and number. ``secrets`` are places in the
     body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
     the operation itself can raise; those that every such route can are added. ``has_location`` and ``has_etag`` tell
     which headers its success carries; with ``finds`` a 200 says that what it should make was there already.

@@ -1,6 +1,7 @@
 """What is read: the port of the read models, and the words in which it is asked."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -45,13 +46,32 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFilter:
-    """Instants: from the first, up to but without the second."""
+    """Instants: from the first, up to but without the second; ``upto`` is the last position of an event."""
 
     owner_id: UUID | None = None
     job_id: UUID | None = None
     type: str | None = None
     from_instant: Instant | None = None
     to_instant: Instant | None = None
+    upto: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A look back: at what had occurred by ``as_of``, as far as it was recorded by ``known_at``; null is now."""
+
+    as_of: Instant | None = None
+    known_at: Instant | None = None
+
+    @property
+    def is_now(self) -> bool:
+        return self.as_of is None and self.known_at is None
+
+    def includes(self, recorded: Recorded[Any]) -> bool:
+        """Whether an event had occurred and was known."""
+        return (self.as_of is None or recorded.occurred_at <= self.as_of) and (
+            self.known_at is None or recorded.recorded_at <= self.known_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +100,30 @@ class AuditReads(Protocol):
 
     def stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
         """The events of one stream after a version."""
+
+    def position_at(self, at: "Moment") -> int:
+        """The last position of what had occurred and was known at a moment."""
+
+    def job_at(self, job_id: UUID, version: int) -> bytes:
+        """A job's detail as it was at a version, as JSON."""
+
+    def billing_at(self, owner_id: UUID, position: int) -> tuple[int, int]:
+        """An owner's free and held credits in cents, as of a position."""
+
+    def event(self, position: int) -> Recorded[Any] | None:
+        """The event at a position."""
+
+    def first_of_command(self, recorded: Recorded[Any]) -> Recorded[Any]:
+        """The first event of the operation that an event belongs to."""
+
+    def name_of(self, principal_id: UUID) -> str | None:
+        """The name of a principal."""
+
+    def owner_of_entry(self, entry: int) -> tuple[bool, UUID | None]:
+        """Whether there is such an entry of the books, and whose it is."""
+
+    def apart(self) -> AbstractContextManager["AuditReads"]:
+        """The same on a connection of its own: for what takes long, in another thread."""
 
     def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:
         """Refusals, the newest first."""

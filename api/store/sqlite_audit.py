@@ -1,24 +1,35 @@
 """The audit trail's reads on SQLite. What a page looks at is bounded, however long the log is and whatever is asked."""
 
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from api.service.reads import EventPage, Page, RefusalFilter
+from api.service.reads import AuditReads, EventPage, Moment, Page, RefusalFilter
 from api.store.audit_index import BLOCK, Whose, block_of, wanted_keys
 from api.store.mapper import to_recorded
+from api.store.replayed import replayed
 from api.store.sqlite import LAST, connect
+from api.store.sqlite_reads import DETAIL, detail_pieces
 from domain.recorded import Recorded
 from domain.times import Instant
-from projections.audit import EventFilter, matches, read_sketch
+from projections.audit import EventFilter, Sketch, matches, read_sketch
+from projections.ledger import ENTRIES_PER_EVENT
 from projections.times import iso
 
 MAX_BLOCKS = 2_048
 """Blocks of the index that one page looks at."""
+MAX_OF_COMMAND = 1_000
+"""Events among which the first one of a command is looked for."""
 MAX_SCANNED = 4_096
 """Events that one page looks at; a page that has found too few by then is short, and the next one goes on."""
 
+_OCCURRED: Callable[[Sketch], Instant] = attrgetter("occurred_at")
+_RECORDED: Callable[[Sketch], Instant] = attrgetter("recorded_at")
 Row = tuple[int, str, int, str, bytes]
 _EVENTS = "SELECT position, originator_id, originator_version, topic, state FROM stored_events "
 
@@ -27,6 +38,7 @@ class SQLiteAudit:
     """See AuditReads."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = connect(str(path))
         self._connection.execute("PRAGMA query_only = 1")
         self._whose = Whose(self._connection)
@@ -45,9 +57,9 @@ class SQLiteAudit:
         (end,) = self._connection.execute("SELECT position FROM head").fetchone()
         end = end if upto is None else min(upto, end)
         if wanted.to_instant is not None:
-            end = min(end, self._first_at(wanted.to_instant, end) - 1)
+            end = min(end, self._first_at(_OCCURRED, wanted.to_instant, end) - 1)
         if wanted.from_instant is not None:
-            after = max(after, self._first_at(wanted.from_instant, end) - 1)
+            after = max(after, self._first_at(_OCCURRED, wanted.from_instant, end) - 1)
         search = _Search(self, wanted, after, limit)
         for begin, last in self._runs(wanted_keys(wanted), after, end):
             if not search.take(begin, last):
@@ -93,15 +105,15 @@ class SQLiteAudit:
         _, stream, _, topic, state = row
         return matches(wanted, topic, UUID(stream), read_sketch(state), self._whose.of(topic, stream))
 
-    def _first_at(self, instant: Instant, end: int) -> int:
-        """The first position at or after an instant: the log is in the order of time."""
+    def _first_at(self, time: Callable[[Sketch], Instant], instant: Instant, end: int) -> int:
+        """The first position with a time at or after an instant: the log is in the order of both its times."""
         low, high = 1, end + 1
         while low < high:
             middle = (low + high) // 2
             (state,) = self._connection.execute(
                 "SELECT state FROM stored_events WHERE position = ?", (middle,)
             ).fetchone()
-            if read_sketch(state).occurred_at >= instant:
+            if time(read_sketch(state)) >= instant:
                 high = middle
             else:
                 low = middle + 1
@@ -113,6 +125,65 @@ class SQLiteAudit:
             (stream.hex, after_version, limit),
         )
         return [_recorded(row) for row in rows]
+
+    def position_at(self, at: Moment) -> int:
+        end: int = self._connection.execute("SELECT position FROM head").fetchone()[0]
+        for time, instant in ((_OCCURRED, at.as_of), (_RECORDED, at.known_at)):
+            if instant is not None:
+                end = self._first_at(time, instant + 1, end) - 1
+        return end
+
+    def job_at(self, job_id: UUID, version: int) -> bytes:
+        with replayed([self.stream(job_id, 0, version)], lambda done: None) as connection:
+            connection.row_factory = sqlite3.Row
+            row = connection.execute(DETAIL, (str(job_id),)).fetchone()
+            return b"".join(detail_pieces(connection, row, None))
+
+    def billing_at(self, owner_id: UUID, position: int) -> tuple[int, int]:
+        credits_of, escrows = f"owner:{owner_id}:credits", f"owner:{owner_id}:escrow:%"
+        sums = self._connection.execute(
+            "SELECT coalesce(sum(CASE WHEN credit_account = ? THEN amount_cents WHEN debit_account = ? "
+            "THEN -amount_cents ELSE 0 END), 0), coalesce(sum(CASE WHEN credit_account LIKE ? THEN amount_cents "
+            "WHEN debit_account LIKE ? THEN -amount_cents ELSE 0 END), 0) "
+            "FROM journal WHERE owner_id = ? AND entry < ?",
+            (credits_of, credits_of, escrows, escrows, str(owner_id), (position + 1) * ENTRIES_PER_EVENT),
+        ).fetchone()
+        return sums[0], sums[1]
+
+    def event(self, position: int) -> Recorded[Any] | None:
+        row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
+        return _recorded(row) if row else None
+
+    def first_of_command(self, recorded: Recorded[Any]) -> Recorded[Any]:
+        """The events of a command lie together in the log; of a purchase, which takes two, in its owner's stream."""
+        if recorded.event_id == recorded.correlation_id:
+            return recorded
+        before = self._connection.execute(
+            _EVENTS + "WHERE position < ? ORDER BY position DESC LIMIT ?", (recorded.position, MAX_OF_COMMAND)
+        )
+        in_stream = self._connection.execute(
+            _EVENTS + "WHERE originator_id = ? AND originator_version < ? ORDER BY originator_version DESC LIMIT ?",
+            (recorded.stream.hex, recorded.version, MAX_OF_COMMAND),
+        )
+        same = [
+            one for one in map(_recorded, chain(before, in_stream)) if one.correlation_id == recorded.correlation_id
+        ]
+        return min(same, key=attrgetter("position"), default=recorded)
+
+    def name_of(self, principal_id: UUID) -> str | None:
+        row = self._connection.execute(
+            "SELECT name FROM principals WHERE principal_id = ?", (str(principal_id),)
+        ).fetchone()
+        return row[0] if row else None
+
+    def owner_of_entry(self, entry: int) -> tuple[bool, UUID | None]:
+        row = self._connection.execute("SELECT owner_id FROM journal WHERE entry = ?", (entry,)).fetchone()
+        return row is not None, UUID(row[0]) if row and row[0] else None
+
+    @contextmanager
+    def apart(self) -> Iterator[AuditReads]:
+        with closing(SQLiteAudit(self._path)) as other:
+            yield other
 
     def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:
         where: list[tuple[str, int | str]] = [("number < ?", LAST if before is None else before)]

@@ -21,6 +21,7 @@ from domain.recorded import Actor, ActorKind
 from domain.times import Instant
 from projections import views
 from projections.json import text
+from projections.ledger import ENTRIES_PER_EVENT
 
 Row = Mapping[str, Any]
 
@@ -169,16 +170,16 @@ class SQLiteReads:
 
         With more than AT_ONCE completed assignments the pieces hold a connection of their own until used up.
         """
-        row = self._one(_DETAIL, str(job_id))
+        row = self._one(DETAIL, str(job_id))
         if row["assignments"]:  # more statements follow, on the same state of the database
             return _begun(self._detail_of_several(job_id, timed_out))
-        return row["version"], _detail(self._connection, row, timed_out)
+        return row["version"], detail_pieces(self._connection, row, timed_out)
 
     def _detail_of_several(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
         with self._snapshot():
-            row = self._one(_DETAIL, str(job_id))
+            row = self._one(DETAIL, str(job_id))
             if row["completed"] <= AT_ONCE:
-                return iter([row["version"], *_detail(self._connection, row, timed_out)])
+                return iter([row["version"], *detail_pieces(self._connection, row, timed_out)])
         return self._detail_on_its_own(job_id, timed_out)
 
     def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
@@ -187,9 +188,9 @@ class SQLiteReads:
         connection.execute("PRAGMA cache_size = -2048")
         try:
             with self._snapshot(connection):
-                row = connection.execute(_DETAIL, (str(job_id),)).fetchone()
+                row = connection.execute(DETAIL, (str(job_id),)).fetchone()
                 yield row["version"]
-                yield from _detail(connection, row, timed_out)
+                yield from detail_pieces(connection, row, timed_out)
         finally:
             connection.close()
 
@@ -270,6 +271,7 @@ class SQLiteReads:
             ("type = ?", wanted.type),
             ("entry >= ?", self._first_entry_at(wanted.from_instant)),
             ("entry < ?", self._first_entry_at(wanted.to_instant)),
+            ("entry < ?", None if wanted.upto is None else (wanted.upto + 1) * ENTRIES_PER_EVENT),
         )
         for condition, value in conditions:
             if value is not None:
@@ -350,10 +352,10 @@ BALANCES_OF_ALL_ACCOUNTS = (
     "SELECT 'owner:' || owner_id || ':escrow:' || job_id, escrow_balance_cents FROM jobs ORDER BY 1"
 )
 _JOBS = f"SELECT {', '.join(views.LIST_COLUMNS)} FROM jobs WHERE owner_id = ? AND position < ? "
-_DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
+DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
 
 
-def _detail(connection: sqlite3.Connection, row: Row, timed_out: bool | None) -> Iterator[bytes]:
+def detail_pieces(connection: sqlite3.Connection, row: Row, timed_out: bool | None) -> Iterator[bytes]:
     """A job's detail in pieces of JSON."""
     waited = "" if timed_out is None else f',"timedOut":{"true" if timed_out else "false"}'
     yield f'{views.job_detail_head(row)}{waited},"variants":['.encode()

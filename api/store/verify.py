@@ -18,12 +18,12 @@ from api.evidence.tiles import WIDTH
 from api.evidence.tree import HASH_BYTES
 from api.store.mapper import to_recorded
 from api.store.rebuild import PAGE, Progress
-from api.store.rows import RowBatch
-from api.store.schema import create_views
+from api.store.replayed import replayed
 from api.store.sqlite import BUSY_SECONDS, connect
 from api.store.sqlite_digest import log_origin, read_tile
+from domain.recorded import Recorded
 from projections.read_model import Table
-from projections.replay import TABLES, changes
+from projections.replay import TABLES
 
 MAX_FINDINGS = 100
 Row = tuple[Any, ...]
@@ -189,35 +189,21 @@ def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
 
 def _compare_views(connection: sqlite3.Connection, verdict: Verdict, progress: Any) -> None:
     """Replay the log into a file of its own, and compare it row for row: neither is held in memory."""
-    with (
-        TemporaryDirectory(prefix="tallyhold-verify-") as folder,
-        closing(sqlite3.connect(Path(folder) / "replayed.sqlite", isolation_level=None)) as replayed,
-    ):
-        replayed.execute("PRAGMA synchronous = OFF")
-        replayed.execute("BEGIN")
+    with TemporaryDirectory(prefix="tallyhold-verify-") as folder:
         try:
-            _replay(connection, replayed, progress)
+            with replayed(_pages(connection), progress, f"{folder}/replayed.sqlite") as other:
+                found = (each for table in TABLES for each in _differences(table, connection, other, verdict))
+                verdict.findings += islice(found, MAX_FINDINGS)
         except MapperDeserialisationError as error:
             verdict.findings.append(Finding(f"The read models were not compared: {error}"))
-            return
-        differences = (each for table in TABLES for each in _differences(table, connection, replayed, verdict))
-        verdict.findings += islice(differences, MAX_FINDINGS)
 
 
-def _replay(connection: sqlite3.Connection, replayed: sqlite3.Connection, progress: Any) -> None:
-    for statement in create_views():
-        replayed.execute(statement)
+def _pages(connection: sqlite3.Connection) -> Iterator[list[Recorded[Any]]]:
     rows = connection.execute(
         "SELECT originator_id, originator_version, position, topic, state FROM stored_events ORDER BY position"
     )
-    done = 0
     while page := rows.fetchmany(PAGE):
-        batch = RowBatch()
-        batch.take(changes(to_recorded(UUID(stream), *rest) for stream, *rest in page))
-        for sql, params in batch.statements():
-            replayed.executemany(sql, params)
-        done += len(page)
-        progress(done)
+        yield [to_recorded(UUID(stream), *rest) for stream, *rest in page]
 
 
 def _differences(

@@ -193,6 +193,10 @@ class World:
     def a_key(self) -> str:
         return self.platform.owner(0).key_id
 
+    def bought(self) -> str:
+        """The first entry of the owner's books."""
+        return str(done(self.owner.get("/owner/ledger", limit=1))["data"][0]["id"])
+
     def lists_of_two(self) -> str:
         self.settled()
         self.pending()
@@ -222,6 +226,7 @@ PREPARATIONS: Mapping[str, Callable[[World], str]] = {
     "listDisputes": World.disputed,
     "listEvents": World.disputed,
     "listJobEvents": World.disputed,
+    "explainEntry": World.bought,
 }
 """What has to be there for an operation; its id, if the path has one. Where nothing is said: a job."""
 

@@ -1,19 +1,24 @@
 """Owners' jobs: post, list, look, wait."""
 
+import asyncio
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
+from uuid import UUID
 
+from api.http.moments import moment
 from api.http.route import Call, Route, Shown, Subject, command, read
 from api.http.schemas.common import PageQuery
 from api.http.schemas.job_answers import AssignmentPage, JobCreated, JobDetail, JobPage
-from api.http.schemas.jobs import CreateJobBody, ListJobsQuery, WaitQuery
+from api.http.schemas.jobs import CreateJobBody, JobQuery, ListJobsQuery, WaitQuery
 from api.service.committer import Reply
 from api.service.ids import new_id
 from api.service.jobs import create_job
 from api.service.kept_views import Detail
-from api.service.reads import JobFilter
+from api.service.ports import ALL
+from api.service.reads import AuditReads, JobFilter, Moment
 from domain.access.events import Role
-from domain.errors import InvalidRequest, NotEnoughCredits
+from domain.errors import InvalidRequest, NotEnoughCredits, NotFound, invalid
 from domain.job.validity import terms_problems
 
 OWNER = (Role.OWNER,)
@@ -58,7 +63,30 @@ async def _list(call: Call) -> Shown:
 
 
 async def _detail(call: Call) -> Shown:
+    query: JobQuery = call.query
+    if query.version is not None or query.as_of is not None or query.known_at is not None:
+        return await _past(call, query)
     return _shown(call.service.kept_views.job_detail(call.ids["id"]))
+
+
+async def _past(call: Call, query: JobQuery) -> Shown:
+    """The job as it was: its events folded up to then, in another thread."""
+    at = moment(call)
+    if query.version is not None and not at.is_now:
+        raise invalid("?version", "must be left out where asOf or knownAt is given: they say the version")
+    version, body, position = await asyncio.to_thread(_job_at, call.service.audit, call.ids["id"], query.version, at)
+    return Shown(body, etag=version, position=position)
+
+
+def _job_at(audit: AuditReads, job_id: UUID, version: int | None, at: Moment) -> tuple[int, bytes, int]:
+    with audit.apart() as reads:
+        events = list(takewhile(at.includes, reads.stream(job_id, 0, version or ALL)))
+        if not events:
+            raise NotFound("There was no such job at that time.")
+        last = events[-1]
+        if version is not None and last.version != version:
+            raise invalid("?version", f"must be at most {last.version}: the job has had no other versions")
+        return last.version, reads.job_at(job_id, last.version), last.position
 
 
 async def _wait(call: Call) -> Shown:
@@ -115,6 +143,7 @@ ROUTES: tuple[Route, ...] = (
         _detail,
         roles=OWNER,
         subject=Subject.OWNERS_JOB,
+        query=JobQuery,
         answer=JobDetail,
         has_etag=True,
     ),

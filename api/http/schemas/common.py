@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 from pydantic import ConfigDict, Field
 
 from api.http.schemas.base import Answer, Request
-from api.http.schemas.fields import InstantOut
+from api.http.schemas.fields import InstantIn, InstantOut
 from domain.ledger.accounts import Side
 from domain.ledger.journal import EntryType
 
@@ -61,6 +61,13 @@ class CommandQuery(Request):
     """With ``dryRun`` nothing is written: the answer tells what would be, or the refusal that there would be."""
 
     dry_run: bool = False
+
+
+class MomentQuery(Request):
+    """What had occurred by ``asOf``, as far as it was recorded by ``knownAt``; both are now unless given."""
+
+    as_of: InstantIn | None = None
+    known_at: InstantIn | None = None
 
 
 class PageQuery(Request):

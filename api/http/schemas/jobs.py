@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.http.schemas.base import Request
-from api.http.schemas.common import PageQuery
+from api.http.schemas.common import MomentQuery, PageQuery
 from api.http.schemas.fields import (
     NOT_BLANK,
     SLUG,
@@ -264,6 +264,12 @@ class ListJobsQuery(PageQuery):
 
     status: JobStatusName | None = None
     settlement_status: Literal["none", SettlementStatusName] | None = None
+
+
+class JobQuery(MomentQuery):
+    """The job as it was at a version, or at ``asOf`` as far as it was known at ``knownAt``; now unless given."""
+
+    version: Annotated[int, Field(ge=1, le=10**17)] | None = None
 
 
 class WaitQuery(Request):
