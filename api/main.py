@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,9 @@ from api.cli import demo as demo_story
 from api.cli.explaining import show_explanation
 from api.cli.export import ExportFailed, JournalFormat, export_journal
 from api.cli.progress import progress
+from api.cli.proofs import LogFormat, export_log, proof_text, read_proof, write_pieces
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence
+from api.evidence.proof_file import JOB, TESTER
 from api.http.access_log import AccessLog
 from api.http.app import make_app
 from api.http.rate_limit import RateLimit
@@ -31,6 +33,7 @@ from api.service import access
 from api.service.committer import Reply
 from api.service.evidence import Evidence
 from api.service.explain import explain_entry
+from api.service.portable_proof import prove_job, prove_tester, whole_log
 from api.service.ports import StoreBusy, StoreFailed
 from api.service.service import Service
 from api.service.work import Context, UseCase
@@ -225,6 +228,56 @@ def explain_command(
         print(json.dumps(told)) if as_json else show_explanation(told)
 
 
+@app.command("prove")
+def prove_command(
+    out: Annotated[Path, typer.Option(help="a new file for the proof")],
+    job: Annotated[UUID | None, typer.Option(help="the id of a job")] = None,
+    tester: Annotated[UUID | None, typer.Option(help="the id of a tester")] = None,
+    db: Db = None,
+) -> None:
+    """Write a job's or a tester's events with proof that they are in the log, for whoever has the public key."""
+    with _failing_in_one_sentence():
+        if (job is None) == (tester is None):
+            raise WrongSettings("Give one of --job and --tester.")
+        with _signing(read_settings(db=db)) as platform:
+            evidence, audit = platform.service.evidence, platform.audit
+            proving = prove_job(evidence, audit, job) if job else prove_tester(evidence, audit, cast(UUID, tester))
+            size, pieces = asyncio.run(proving)
+            write_pieces(pieces, out)
+        print(f"wrote {out}, proved by a checkpoint over {size} events")
+
+
+@app.command("verify-proof")
+def verify_proof_command(
+    file: Annotated[Path, typer.Argument(help="a proof, as prove or the server has written it")],
+    key: Annotated[Path | None, typer.Option(help="a file with the verifier key that you trust")] = None,
+    job: Annotated[UUID | None, typer.Option(help="the job that it must be of")] = None,
+    tester: Annotated[UUID | None, typer.Option(help="the tester that it must be of")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a portable proof. Needs no database and no server."""
+    with _failing_in_one_sentence():
+        if job is not None and tester is not None:
+            raise WrongSettings("Give one of --job and --tester, or neither.")
+        trusted = read_verifier_key(key) if key else None
+        wanted = job or tester
+        proof = read_proof(file, trusted, JOB if job else TESTER, str(wanted) if wanted else None)
+        said = {"about": {"kind": proof.about.kind, "id": str(proof.about.id)}, "size": proof.checkpoint.size}
+        body = {**said, "origin": proof.checkpoint.origin, "key": proof.key, "events": list(proof.facts())}
+        _show(body, as_json, lambda: proof_text(proof, trusted is not None))
+
+
+@contextmanager
+def _signing(settings: Settings) -> Iterator[Platform]:
+    """The platform of a database that is there, with the key that signs its checkpoints. Raises WrongSettings."""
+    path = _existing(settings)
+    file = settings.checkpoint_key or _key_of(path)
+    if not file.exists():
+        raise WrongSettings("Set TALLYHOLD_CHECKPOINT_KEY to the file of the key that signs checkpoints.")
+    with _platform(path, key=read_signing_key(file)) as platform:
+        yield platform
+
+
 @app.command("checkpoint-key")
 def make_checkpoint_key(
     file: Annotated[Path, typer.Argument(help="a new file for the secret key; the public one goes beside it")],
@@ -392,6 +445,19 @@ def export_journal_command(
     """All journal entries, replayed from the log, with every day's balances asserted (hledger, beancount)."""
     with _failing_in_one_sentence(), _log_of(read_settings(db=db)) as log, progress("exporting") as told:
         export_journal(posted(log.events(log.position(), told)), format_, out)
+
+
+@export_app.command("log")
+def export_log_command(
+    out: Annotated[Path, typer.Option(help="a new file; the checkpoint goes beside it")],
+    format_: Annotated[LogFormat, typer.Option("--format", help="whose form")] = LogFormat.JSONL,
+    db: Db = None,
+) -> None:
+    """Every event of the log, readable and with its exact bytes, and the signed checkpoint that it belongs to."""
+    with _failing_in_one_sentence(), _signing(read_settings(db=db)) as platform, progress("exporting") as told:
+        checkpoint, note, _ = asyncio.run(platform.service.evidence.proving())
+        export_log(whole_log(platform.audit, checkpoint.size, told), format_, note, out)
+        print(f"wrote {out}: {checkpoint.size} events, and beside it their checkpoint")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ in the tile above it. The last tile of each level is filled as the log grows. Le
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import TypeAlias
 
 from api.evidence.tree import HASH_BYTES, Subtree, node_hash
@@ -13,6 +13,7 @@ from api.evidence.tree import HASH_BYTES, Subtree, node_hash
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 TILE_BYTES = WIDTH * HASH_BYTES
+TILES_KEPT = 128
 
 ReadTile: TypeAlias = Callable[[int, int], bytes]
 """The hashes in the tile of a level and a number, both from 0; as many as there are."""
@@ -43,8 +44,8 @@ def folded(hashes: bytes) -> bytes:
 
 
 def subtrees(read: ReadTile) -> Subtree:
-    """Complete subtrees out of tiles; each tile is read once."""
-    tile = cache(read)
+    """Complete subtrees out of tiles; the tiles that were read last are kept."""
+    tile = lru_cache(TILES_KEPT)(read)
 
     def subtree(height: int, number: int) -> bytes:
         level, inside = divmod(height, HEIGHT)

@@ -120,6 +120,15 @@ class Evidence:
         checkpoint = Checkpoint(*await self._apart(self._digest.head))
         return checkpoint, self._key.signed(checkpoint), self._key.verifier.line
 
+    async def proving(self) -> tuple[Checkpoint, str, str]:
+        """A checkpoint whose tiles are there, as a signed note, and the public key. Raises Unavailable."""
+        checkpoint, note, key = await self.checkpoint()
+        await self.catch_up()
+        root = await self._apart(lambda: self._sound_root(checkpoint.size, subtrees(self._digest.tile)))
+        if root != checkpoint.root:
+            raise Unavailable("The log does not have the hashes that it was written with; run tallyhold verify.")
+        return checkpoint, note, key
+
     async def publish(self, now: Instant) -> None:
         """Write the newest checkpoint to its file, if there is a newer one."""
         checkpoint, note, _ = await self.checkpoint()

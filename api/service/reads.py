@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from api.evidence.proof_file import Stored
 from domain.recorded import Actor, Recorded
 from domain.times import Instant
 from projections.audit import EventFilter
@@ -112,6 +113,12 @@ class AuditReads(Protocol):
 
     def event(self, position: int) -> Recorded[Any] | None:
         """The event at a position."""
+
+    def stored(self, position: int) -> Stored:
+        """The event at a position that there is, with its exact bytes."""
+
+    def tile(self, level: int, number: int) -> bytes:
+        """Hashes of a tile of the tree; see api.evidence.tiles."""
 
     def first_of_command(self, recorded: Recorded[Any]) -> Recorded[Any]:
         """The first event of the operation that an event belongs to."""

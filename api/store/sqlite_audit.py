@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from api.evidence.proof_file import Stored
 from api.service.reads import AuditReads, EventPage, Moment, Page, RefusalFilter
 from api.store.audit_index import BLOCK, Whose, block_of, wanted_keys
 from api.store.mapper import to_recorded
 from api.store.replayed import replayed
 from api.store.sqlite import LAST, connect
+from api.store.sqlite_digest import read_tile
 from api.store.sqlite_reads import DETAIL, detail_pieces
 from domain.recorded import Recorded
 from domain.times import Instant
@@ -153,6 +155,14 @@ class SQLiteAudit:
     def event(self, position: int) -> Recorded[Any] | None:
         row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
         return _recorded(row) if row else None
+
+    def stored(self, position: int) -> Stored:
+        row: Row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
+        at, stream, version, topic, state = row
+        return Stored(at, UUID(stream), version, topic, bytes(state).decode())
+
+    def tile(self, level: int, number: int) -> bytes:
+        return read_tile(self._connection, level, number)
 
     def first_of_command(self, recorded: Recorded[Any]) -> Recorded[Any]:
         """The events of a command lie together in the log; of a purchase, which takes two, in its owner's stream."""

@@ -15,8 +15,13 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "resolveDispute": r"/resolutions/\d+/(assignmentId|payoutCents|feeCents)",
     "submitTask": r"/answers/.*|/proofValue",
     "issueKey": r"/principalId",
+    "getJob": r"\?(asOf|knownAt|version)",
+    "getLedger": r"\?(asOf|knownAt)",
+    "getBilling": r"\?(asOf|knownAt)",
+    "proveInclusion": r"\?(position|size)",
+    "proveConsistency": r"\?(from|to)",
 }
-"""Where a value that fits the schema may still be wrong: fields that must agree, things that there must be."""
+"""Where a value that fits the schema may still be wrong: fields that must agree, what there must be, times to come."""
 
 CURSOR = "?cursor"
 

@@ -1,15 +1,17 @@
-"""Auditors and operators: checkpoints of the log and proofs under them."""
+"""Checkpoints of the log, proofs under them for auditors and operators, and portable ones for whose the events are."""
 
 from base64 import b64encode
 
-from api.http.route import Call, Route, Shown, read
+from api.http.route import Call, Route, Shown, Subject, read
 from api.http.schemas.audit import (
     CheckpointAnswer,
     ConsistencyProof,
     ConsistencyQuery,
     InclusionProof,
     InclusionQuery,
+    ProofFile,
 )
+from api.service.portable_proof import prove_job, prove_tester
 from domain.access.events import Role
 
 AUDIT = (Role.OPERATOR, Role.AUDITOR)
@@ -59,6 +61,16 @@ async def _consistency(call: Call) -> Shown:
     )
 
 
+async def _job_proof(call: Call) -> Shown:
+    size, pieces = await prove_job(call.service.evidence, call.service.audit, call.ids["id"])
+    return Shown(pieces=pieces, position=size, holds_snapshot=False)
+
+
+async def _tester_proof(call: Call) -> Shown:
+    size, pieces = await prove_tester(call.service.evidence, call.service.audit, call.principal.id)
+    return Shown(pieces=pieces, position=size, holds_snapshot=False)
+
+
 ROUTES: tuple[Route, ...] = (
     read(
         "/audit/checkpoint",
@@ -85,5 +97,22 @@ ROUTES: tuple[Route, ...] = (
         roles=AUDIT,
         query=ConsistencyQuery,
         answer=ConsistencyProof,
+    ),
+    read(
+        "/jobs/{id}/proof",
+        "proveJob",
+        "Your job's events with proof that they are in the log, to be kept",
+        _job_proof,
+        roles=(Role.OWNER,),
+        subject=Subject.OWNERS_JOB,
+        answer=ProofFile,
+    ),
+    read(
+        "/tester/proof",
+        "proveMyWork",
+        "Your own events with proof that they are in the log, to be kept",
+        _tester_proof,
+        roles=(Role.TESTER,),
+        answer=ProofFile,
     ),
 )

@@ -1,10 +1,11 @@
 """The audit trail: checkpoints of the log and proofs under them. Hashes are SHA-256 in base64."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from api.http.schemas.base import Answer, Request
+from api.http.schemas.fields import IdOut
 
 Hash: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=10**17)]
@@ -46,6 +47,39 @@ class InclusionProof(Answer):
     leaf_hash: Hash
     root_hash: Hash
     path: Annotated[list[Hash], Field(max_length=64)]
+
+
+class StoredEvent(Answer):
+    """An event as it lies in the log: ``state`` are its exact bytes, with the ids of the keys that were used."""
+
+    position: int
+    stream: IdOut
+    version: int
+    type: str
+    state: str
+
+
+class ProvedEvent(Answer):
+    event: StoredEvent
+    path: Annotated[list[Hash], Field(max_length=64)]
+
+
+class ProofAbout(Answer):
+    kind: Literal["job", "tester"]
+    id: IdOut
+
+
+class ProofFile(Answer):
+    """A portable proof: keep it, and `tallyhold verify-proof` checks it without a database or a server.
+
+    Each event's path proves it (RFC 9162, section 2.1.3) under the root that ``checkpoint`` signs.
+    """
+
+    format: Literal["tallyhold-proof-1"]
+    about: ProofAbout
+    checkpoint: str
+    public_key: str
+    events: list[ProvedEvent]
 
 
 class ConsistencyProof(Answer):

@@ -18,8 +18,9 @@ UUID_TEXT = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a
 UTC_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$"
 TESTER_TEXT = rf"({UUID_TEXT})|(^[1-9][0-9]{{0,17}}$)"
 ACTOR_TEXT = rf"({UUID_TEXT})|(^({'|'.join(kind.value for kind in ActorKind)})$)"
-EVENT_TYPE_TEXT = f"^({'|'.join(name.replace('.', '[.]') for name in EVENTS)})$"
-EVENT_TYPES_TEXT = r"^[a-z_.]+(,[a-z_.]+)*$"
+_EVENT_TYPE = f"({'|'.join(name.replace('.', '[.]') for name in EVENTS)})"
+EVENT_TYPE_TEXT = f"^{_EVENT_TYPE}$"
+EVENT_TYPES_TEXT = f"^{_EVENT_TYPE}(,{_EVENT_TYPE})*$"
 REQUEST_ID_TEXT = "^[A-Za-z0-9._:/+=-]+$"
 WEB_URL = r'^[hH][tT][tT][pP][sS]?://[^\x00-\x20\x7f\\<>"/?#:@][^\x00-\x20\x7f\\<>"]*$'
 
@@ -28,7 +29,7 @@ PHRASES = {
     TESTER_TEXT: "a tester's UUID, a public id as digits",
     ACTOR_TEXT: f"a principal's UUID or one of {', '.join(ActorKind)}",
     EVENT_TYPE_TEXT: f"one of {', '.join(EVENTS)}",
-    EVENT_TYPES_TEXT: "types of events with commas between them",
+    EVENT_TYPES_TEXT: f"of {', '.join(EVENTS)}, with commas between them",
     REQUEST_ID_TEXT: "a request's id: A-Z a-z 0-9 . _ : / + = - alone",
     WEB_URL: "an http or https URL without spaces",
 }

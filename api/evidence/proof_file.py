@@ -1,0 +1,125 @@
+"""A portable proof: events of one job or tester, that each is in the log, and the signed checkpoint of the log.
+
+One JSON document. Whoever has it needs neither database nor server to check it, only the public key.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from api.evidence import tree
+from api.evidence.notes import Checkpoint, VerifierKey, WrongEvidence
+
+FORMAT = "tallyhold-proof-1"
+JOB, TESTER = "job", "tester"
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """An event as it lies in the log; ``state`` are its exact bytes."""
+
+    position: int
+    stream: UUID
+    version: int
+    type: str
+    state: str
+
+    def leaf_hash(self) -> bytes:
+        return tree.leaf_hash(tree.leaf_bytes(self.stream, self.version, self.type, self.state.encode()))
+
+
+class About(msgspec.Struct, frozen=True):
+    """Whose events these are: a job's or a tester's."""
+
+    kind: str
+    id: UUID
+
+
+class _Proved(msgspec.Struct, frozen=True, gc=False):
+    event: Stored
+    path: list[str]
+
+
+class _File(msgspec.Struct, frozen=True):
+    format: str
+    about: About
+    checkpoint: str
+    publicKey: str  # noqa: N815 - as in the file
+    events: list[_Proved]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof that holds."""
+
+    about: About
+    checkpoint: Checkpoint
+    key: str
+    events: Sequence[Stored]
+
+    def facts(self) -> Iterator[dict[str, Any]]:
+        """What the events say, their payloads as they were stored."""
+        for one in self.events:
+            stored = msgspec.json.decode(one.state)
+            shown = {"position": one.position, "stream": str(one.stream), "version": one.version, "type": one.type}
+            yield {**shown, **stored}
+
+
+def proof_pieces(
+    about: About, note: str, public_key: str, proved: Iterator[tuple[Stored, Sequence[bytes]]]
+) -> Iterator[bytes]:
+    """The document, piece by piece."""
+    head = {"format": FORMAT, "about": about, "checkpoint": note, "publicKey": public_key}
+    yield msgspec.json.encode(head)[:-1] + b',"events":['
+    opening = b""
+    for event, path in proved:
+        yield opening + msgspec.json.encode(_Proved(event, [b64encode(step).decode() for step in path]))
+        opening = b",\n"
+    yield b"]}\n"
+
+
+def checked(document: bytes, trusted: VerifierKey | None) -> Proof:
+    """The proof in a document; with no trusted key, by the key that it names itself.
+
+    Raises WrongEvidence, naming the first event that is not proved.
+    """
+    try:
+        file = msgspec.json.decode(document, type=_File)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WrongEvidence(f"This is no whole proof: {error}.") from None
+    if file.format != FORMAT or file.about.kind not in (JOB, TESTER):
+        raise WrongEvidence(f"This is no proof in the form {FORMAT}.")
+    key = trusted or VerifierKey(file.publicKey)
+    checkpoint = key.opened(file.checkpoint)
+    for number, one in enumerate(file.events, 1):
+        _check_belongs(file.about, one.event, number)
+        index, path = one.event.position - 1, [_hash(step) for step in one.path]
+        if not tree.is_included(index, checkpoint.size, one.event.leaf_hash(), path, checkpoint.root):
+            raise WrongEvidence(f"The event at position {one.event.position} is not in the log that was signed.")
+    return Proof(file.about, checkpoint, key.line, [one.event for one in file.events])
+
+
+def _hash(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def _check_belongs(about: About, event: Stored, number: int) -> None:
+    """A job's events are all of its stream from the first on; a tester's name the tester."""
+    if about.kind == JOB and (event.stream != about.id or event.version != number):
+        raise WrongEvidence(f"The event at position {event.position} is not event {number} of job {about.id}.")
+    is_wallet = event.stream == about.id and event.type.startswith("wallet.")
+    if about.kind == TESTER and not is_wallet and _tester(event) != str(about.id):
+        raise WrongEvidence(f"The event at position {event.position} is not one of tester {about.id}.")
+
+
+def _tester(event: Stored) -> Any:
+    try:
+        return msgspec.json.decode(event.state)["event"].get("tester_id")
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,172 @@
+"""A proof is checked where there is neither database nor server; the exported log has all that its checkpoint signs."""
+
+import csv
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from api.evidence import tree
+from api.evidence.notes import VerifierKey, WrongEvidence
+from api.evidence.proof_file import checked
+from tests.api.server import Client, Json, Platform, done, refused
+from tests.api.test_cli import failed
+from tests.api.test_cli import tallyhold as called
+from tests.api.test_http_events import APPROVED, lived
+
+
+@pytest.fixture(scope="module")
+def key(platform: Platform) -> Path:
+    return platform.folder / "tallyhold.sqlite.checkpoint-key.pub"
+
+
+@pytest.fixture(scope="module")
+def job_id(platform: Platform) -> str:
+    return lived(platform.owner(), platform.tester())
+
+
+@pytest.fixture(scope="module")
+def document(platform: Platform, job_id: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    out = tmp_path_factory.mktemp("proof") / "job.proof"
+    outcome = called("prove", "--job", job_id, "--out", str(out), "--db", platform.db)
+    assert outcome.returncode == 0, outcome.stderr
+    return out.read_bytes()
+
+
+@pytest.fixture
+def file(tmp_path: Path, document: bytes) -> Path:
+    path = tmp_path / "job.proof"
+    path.write_bytes(document)
+    return path
+
+
+def test_an_owner_gets_a_proof_of_its_job(platform: Platform, key: Path) -> None:
+    owner = platform.owner()
+    job_id = lived(owner, platform.tester())
+    response = owner.get(f"/jobs/{job_id}/proof")
+    done(response)
+    proof = checked(response.content, VerifierKey(key.read_text()))
+    assert (proof.about.kind, proof.about.id) == ("job", UUID(job_id))
+    assert [event.type for event in proof.events] == APPROVED
+    assert response.headers["tallyhold-position"] == str(proof.checkpoint.size)
+    refused(platform.owner(0).get(f"/jobs/{job_id}/proof"), 403, "forbidden")
+
+
+def test_a_tester_gets_a_proof_of_its_own_work_alone(
+    platform: Platform, owner: Client, tester: Client, key: Path
+) -> None:
+    job_id = owner.post_job(2)
+    platform.tester().complete(job_id)
+    tester.complete(job_id)
+    done(owner.post(f"/owner/jobs/{job_id}/approve"))
+    done(tester.post("/tester/wallet/withdrawals", {"amountCents": 100}), 201)
+    response = tester.get("/tester/proof")
+    done(response)
+    proof = checked(response.content, VerifierKey(key.read_text()))
+    assert [event.type for event in proof.events] == [
+        "job.slot_taken",
+        "job.task_started",
+        "job.task_completed",
+        "job.payout_granted",
+        "wallet.withdrawn",
+    ]
+    assert proof.about.id == UUID(tester.id)
+
+
+def test_a_proof_needs_no_database_and_no_server(file: Path, key: Path, job_id: str) -> None:
+    (file.parent / "key").write_bytes(key.read_bytes())
+    outcome = called("verify-proof", str(file), "--key", str(file.parent / "key"), TALLYHOLD_DB="sqlite:////nowhere/x")
+    assert outcome.returncode == 0, outcome.stderr
+    assert f"{len(APPROVED)} events of job {job_id} are in the log tallyhold/" in outcome.stdout
+    assert "by a key that you gave" in outcome.stdout
+    said = json.loads(called("verify-proof", str(file), "--json").stdout)
+    assert [event["type"] for event in said["events"]] == APPROVED
+    assert said["key"] == key.read_text().strip()
+    assert "compare it with one you trust" in called("verify-proof", str(file), "--job", job_id).stdout
+
+
+CHANGES: dict[str, tuple[Callable[[Json], object], str]] = {
+    "an event's bytes": (
+        lambda file: amend(file, 3, state=file["events"][3]["event"]["state"] + " "),
+        "is not in the log",
+    ),
+    "an event's type": (lambda file: amend(file, 3, type="job.paused"), "is not in the log"),
+    "an event's position": (lambda file: amend(file, 3, position=1), "is not in the log"),
+    "a position that is none": (lambda file: amend(file, 3, position=0), "is not in the log"),
+    "an event left out": (lambda file: file["events"].pop(2), "is not event 3 of job"),
+    "another job": (lambda file: file["about"].update(id=str(UUID(int=7))), "is not event 1 of job"),
+    "another kind": (lambda file: file["about"].update(kind="tester"), "is not one of tester"),
+    "a kind that is none": (lambda file: file["about"].update(kind="cat"), "is no proof in the form"),
+    "a path": (lambda file: file["events"][1]["path"].pop(), "is not in the log"),
+    "a path of nonsense": (lambda file: file["events"][1].update(path=["x"]), "is not in the log"),
+    "the checkpoint": (lambda file: file.update(checkpoint=file["checkpoint"].replace("\n", "0\n", 1)), "does not fit"),
+    "the key": (lambda file: file.update(publicKey="x"), "not a verifier key"),
+    "the form": (lambda file: file.update(format="tallyhold-proof-0"), "is no proof in the form"),
+    "no events": (lambda file: file.pop("events"), "is no whole proof"),
+}
+
+
+def amend(file: Json, number: int, **changes: object) -> None:
+    file["events"][number]["event"].update(changes)
+
+
+@pytest.mark.parametrize(("change", "words"), CHANGES.values(), ids=CHANGES)
+def test_what_was_changed_is_found(document: bytes, change: Callable[[Json], object], words: str) -> None:
+    file = json.loads(document)
+    change(file)
+    with pytest.raises(WrongEvidence, match=words):
+        checked(json.dumps(file).encode(), None)
+
+
+def test_half_a_proof_and_one_of_something_else_are_told(file: Path, key: Path, job_id: str, tmp_path: Path) -> None:
+    other = str(UUID(int=9))
+    failed(called("verify-proof", str(file), "--job", other), 1, f"a proof of job {job_id}, not of job {other}")
+    failed(called("verify-proof", str(file), "--tester", job_id), 1, f"a proof of job {job_id}, not of tester")
+    failed(called("verify-proof", str(file), "--job", other, "--tester", other), 2, "--tester")
+    made = called("checkpoint-key", str(tmp_path / "theirs")).stdout
+    assert made
+    failed(
+        called("verify-proof", str(file), "--key", str(tmp_path / "theirs.pub")), 1, "no checkpoint that tallyhold has"
+    )
+    file.write_bytes(file.read_bytes()[:-20])
+    failed(called("verify-proof", str(file)), 1, "is no whole proof")
+    failed(called("verify-proof", str(tmp_path / "none")), 1, "cannot be read")
+
+
+def test_what_cannot_be_proved_leaves_no_file(platform: Platform, tmp_path: Path) -> None:
+    out = str(tmp_path / "x")
+    failed(called("prove", "--out", out, "--db", platform.db), 2, "--job")
+    failed(called("prove", "--job", str(UUID(int=9)), "--out", out, "--db", platform.db), 1, "There is no job")
+    db = f"sqlite:///{tmp_path / 'real.sqlite'}"
+    called("keys", "create", "--role", "tester", "--name", "Ada", "--db", db)
+    failed(called("prove", "--tester", str(UUID(int=9)), "--out", out, "--db", db), 2, "TALLYHOLD_CHECKPOINT_KEY")
+    failed(called("export", "log", "--out", out, "--db", db), 2, "TALLYHOLD_CHECKPOINT_KEY")
+    assert not Path(out).exists()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_the_exported_log_is_all_that_its_checkpoint_signs(
+    platform: Platform, key: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / "log"
+    outcome = called("export", "log", "--format", form, "--out", str(out), "--db", platform.db)
+    assert outcome.returncode == 0, outcome.stderr
+    checkpoint = VerifierKey(key.read_text()).opened((tmp_path / "log.checkpoint").read_text())
+    text = out.read_text()
+    rows = list(csv.DictReader(StringIO(text))) if form == "csv" else [json.loads(line) for line in text.splitlines()]
+    leaves = [
+        tree.leaf_bytes(UUID(row["stream"]), int(row["version"]), row["type"], row["stored"].encode()) for row in rows
+    ]
+    assert (len(leaves), tree.root(tree.append(0, b"", leaves))) == (checkpoint.size, checkpoint.root)
+    again = called("export", "log", "--out", str(out), "--db", platform.db)
+    failed(again, 1, "already a file")
+
+
+def test_paths_are_short(document: bytes) -> None:
+    file = json.loads(document)
+    assert all(len(b64decode(step)) == tree.HASH_BYTES for one in file["events"] for step in one["path"])
+    assert max(len(one["path"]) for one in file["events"]) <= 20
