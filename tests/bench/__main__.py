@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import commands, floors, http, machine, report
+from tests.bench import commands, floors, http, machine, race, rebuilding, report, testers
 from tests.bench.rounds import Say
 from tests.bench.servers import ROOT
 from tests.bench.settings import BenchFailed, Settings
@@ -23,7 +23,10 @@ Bench = Callable[[Settings, Say], dict[str, Any]]
 
 BENCHES: dict[str, Bench] = {
     **{name: partial(http.run, case) for name, case in http.CASES.items()},
+    **{name: partial(testers.run, case) for name, case in testers.CASES.items()},
+    "race": race.run,
     "commands": commands.run,
+    "rebuild": rebuilding.run,
 }
 
 

@@ -4,21 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.bench import servers
 from tests.bench.client import Address, Client
-from tests.bench.load import Load, Measured, Target
+from tests.bench.load import Load, Target
 from tests.bench.owners import JOB, Owner, every_job, everyones, post_jobs, sign_up
-from tests.bench.rounds import Say, compared, figures, interleaved
-from tests.bench.servers import cpu_seconds
+from tests.bench.rounds import Costs, Say, compared, figures, interleaved
 from tests.bench.settings import BenchFailed, Settings
 
 WARM_SECONDS = 1
 SIZE_TOLERANCE = 0.01
 SIZES_LOOKED_AT = 64
+MANY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,51 +29,23 @@ class Case:
     answer: str
     targets: Callable[[list[Owner], Settings], Sequence[Target]]
     body: bytes | None = None
+    waiting: int | None = None
+    """Connections, where the case has a number of its own."""
 
 
 CASES = {
-    "post-jobs": Case("POST /jobs", 0.45, "created", lambda owners, _: everyones(owners, "/jobs"), JOB),
-    "get-job": Case("GET /jobs/{id}", 0.6, "detail", every_job),
-    "list-jobs": Case("GET /jobs", 0.3, "list", lambda owners, _: everyones(owners, "/jobs")),
+    "post-jobs": Case("POST /jobs", 0.5, "created", lambda owners, _: everyones(owners, "/jobs"), JOB),
+    "post-jobs-256": Case(
+        "POST /jobs, 256 connections", 0.6, "created", lambda owners, _: everyones(owners, "/jobs"), JOB, MANY
+    ),
+    "get-job": Case("GET /jobs/{id}", 0.7, "detail", every_job),
+    "list-jobs": Case("GET /jobs", 0.4, "list", lambda owners, _: everyones(owners, "/jobs")),
 }
-
-
-class _Pair:
-    """Both servers under the same load; keeps what wrk saw of each."""
-
-    def __init__(self, load: Load, ours: Address, bare: Address, settings: Settings) -> None:
-        self._load = load
-        self._addresses = {"tallyhold": ours, "bare": bare}
-        self._settings = settings
-        self._seen: dict[str, list[Measured]] = {name: [] for name in self._addresses}
-        self._cpu_us: dict[str, list[float]] = {name: [] for name in self._addresses}
-
-    def measure(self, say: Say) -> dict[str, list[float]]:
-        """Requests per second of both, after each has been warmed up."""
-        for address in self._addresses.values():
-            self._load.run(address, self._settings.waiting, WARM_SECONDS)
-        contestants = {name: partial(self._once, name) for name in self._addresses}
-        return interleaved(contestants, self._settings.rounds, say)
-
-    def _once(self, name: str) -> float:
-        address = self._addresses[name]
-        before = cpu_seconds(address.pid)
-        measured = self._load.run(address, self._settings.waiting, self._settings.seconds)
-        self._seen[name].append(measured)
-        self._cpu_us[name].append((cpu_seconds(address.pid) - before) * 1e6 / measured.requests)
-        return measured.per_second
-
-    def costs(self, name: str) -> dict[str, float]:
-        """Medians of the rounds: latency, and the server's CPU time for a request, which noise moves least."""
-        return {
-            "p50_ms": round(median(each.p50_ms for each in self._seen[name]), 2),
-            "p99_ms": round(median(each.p99_ms for each in self._seen[name]), 2),
-            "cpu_us": round(median(self._cpu_us[name]), 1),
-        }
 
 
 def run(case: Case, settings: Settings, say: Say) -> dict[str, Any]:
     """Both servers side by side, measured by turns."""
+    waiting = case.waiting or settings.waiting
     with TemporaryDirectory(dir=settings.folder) as name:
         folder = Path(name)
         with servers.tallyhold(folder) as (ours, operator_key):
@@ -85,12 +56,16 @@ def run(case: Case, settings: Settings, say: Say) -> dict[str, Any]:
             with servers.bare(folder, answers) as bare:
                 answer = answers[case.answer]
                 _check(case, targets, ours, bare, answer)
-                pair = _Pair(Load(folder, targets, case.body), ours, bare, settings)
-                samples = pair.measure(say)
+                load, costs = Load(folder, targets, case.body), Costs({"tallyhold": ours, "bare": bare})
+                for address in (ours, bare):
+                    load.run(address, waiting, WARM_SECONDS)
+                send = partial(load.run, connections=waiting, seconds=settings.seconds)
+                contestants = {name: partial(costs.of, name, send) for name in ("tallyhold", "bare")}
+                samples = interleaved(contestants, settings.rounds, say)
     return {
         "title": case.title,
         "unit": "requests/s",
-        **{name: {**figures(rates), **pair.costs(name)} for name, rates in samples.items()},
+        **{name: {**figures(rates), **costs.medians(name)} for name, rates in samples.items()},
         **compared(samples["tallyhold"], samples["bare"], case.goal),
         "request_bytes": len(case.body or b""),
         "answer_bytes": len(answer),

@@ -1,11 +1,22 @@
 -- The load: requests of a list by turns. Arguments: FILE with a line "PATH KEY" for each, TAG, and for POST a BODY file.
 -- With a body every request has an Idempotency-Key of its own: the tag of the run, the thread, a number.
+-- With a fourth argument, the number of connections, each request is sent once, and the run ends with the last answer.
 
+local ffi = require("ffi")
+ffi.cdef([[
+  struct instant { long seconds; long nanoseconds; };
+  int clock_gettime(int clock, struct instant *now);
+  int getpid(void);
+  int kill(int process, int signal);
+]])
+local MONOTONIC, INTERRUPT, NEVER_MS = 1, 2, 3600000
+local workers = {}
 local threads = 0
 
 function setup(thread)
   threads = threads + 1
   thread:set("thread_number", threads)
+  workers[threads] = thread
 end
 
 local before, after, count = {}, {}, 0
@@ -17,6 +28,29 @@ local function read(path)
   local text = file:read("*a")
   file:close()
   return text
+end
+
+local function microseconds()
+  local now = ffi.new("struct instant")
+  ffi.C.clock_gettime(MONOTONIC, now)
+  return tonumber(now.seconds) * 1e6 + tonumber(now.nanoseconds) / 1e3
+end
+
+-- A connection asks how long to wait when its last answer is there: past the end of the list, for ever.
+local function once(connections)
+  local asked = 0
+  return function()
+    began = began or microseconds()
+    asked = asked + 1
+    if asked <= count then
+      return 0
+    end
+    if asked == count + connections then
+      took = microseconds() - began
+      ffi.C.kill(ffi.C.getpid(), INTERRUPT)
+    end
+    return NEVER_MS
+  end
 end
 
 function init(args)
@@ -35,6 +69,9 @@ function init(args)
     after[count] = last and whole:sub(last + 1)
   end
   assert(count > 0, "no requests")
+  if args[4] then
+    delay = once(tonumber(args[4]))
+  end
 end
 
 function request()
@@ -49,9 +86,10 @@ end
 
 function done(summary, latency, requests)
   local errors = summary.errors
+  local took = workers[1]:get("took") or summary.duration
   io.write(string.format(
     '\n@DONE@ {"requests": %d, "microseconds": %d, "p50_us": %d, "p99_us": %d, '
       .. '"refused": %d, "broken": %d, "late": %d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    summary.requests, took, latency:percentile(50), latency:percentile(99),
     errors.status, errors.connect + errors.read + errors.write, errors.timeout))
 end

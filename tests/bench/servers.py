@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench.bare import ANSWERS
 from tests.bench.client import Address
 from tests.bench.settings import BenchFailed
 
 ROOT = Path(__file__).resolve().parents[2]
+DATABASE = "tallyhold.sqlite"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 _LISTENING = re.compile(r"listening on http://([0-9.]+):([0-9]+)")
@@ -21,8 +23,8 @@ _LISTENING = re.compile(r"listening on http://([0-9.]+):([0-9]+)")
 
 @contextmanager
 def tallyhold(folder: Path) -> Iterator[tuple[Address, str]]:
-    """The real server on a fresh file in sandbox mode; its address, and an operator's key."""
-    db = f"sqlite:///{folder / 'tallyhold.sqlite'}"
+    """The real server in sandbox mode, on the folder's file or a fresh one; its address, and an operator's key."""
+    db = f"sqlite:///{folder / DATABASE}"
     key = _operator_key(db)
     command = ["api.main", "serve", "--sandbox", "--port", "0", "--no-access-log", "--db", db]
     with _serving(command, folder / "tallyhold.log") as address:
@@ -32,7 +34,7 @@ def tallyhold(folder: Path) -> Iterator[tuple[Address, str]]:
 @contextmanager
 def bare(folder: Path, answers: Mapping[str, bytes]) -> Iterator[Address]:
     """The bare Starlette application that answers these bytes."""
-    for name in ("created", "detail", "list"):
+    for name in ANSWERS:
         (folder / f"{name}.json").write_bytes(answers.get(name, b"{}"))
     with _serving(["tests.bench.bare", "--answers", str(folder)], folder / "bare.log") as address:
         yield address
