@@ -21,12 +21,14 @@ from api.cli.explaining import show_explanation
 from api.cli.export import ExportFailed, JournalFormat, export_journal
 from api.cli.progress import progress
 from api.cli.proofs import LogFormat, export_log, proof_text, read_proof, write_pieces
+from api.cli.reconciling import run, write_evidence, write_text
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence
 from api.evidence.proof_file import JOB, TESTER
 from api.http.access_log import AccessLog
 from api.http.app import make_app
 from api.http.rate_limit import RateLimit
 from api.http.routes import ROUTES, WITHOUT_SANDBOX
+from api.http.schemas.base import parse_instant
 from api.http.server import Server
 from api.logs import configure
 from api.service import access
@@ -55,13 +57,19 @@ from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
 from api.store.sqlite_audit import SQLiteAudit
 from api.store.sqlite_digest import SQLiteDigest
 from api.store.sqlite_reads import SQLiteReads
+from api.store.sqlite_snapshot import snapshot
 from api.store.sqlite_store import SQLiteStore
 from api.store.verify import Verdict, verify
 from domain.access.events import Role
 from domain.errors import NotFound, Refusal
 from domain.recorded import CONSOLE
+from domain.times import Instant
 from projections.ledger import entry_number
 from projections.reconcile.journal import posted
+from projections.reconcile.page import run_page
+from projections.reconcile.period import Period
+from projections.reconcile.report import breaks_csv, summary
+from projections.reconcile.statement import StatementWrong
 
 app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
 keys_app = typer.Typer(help="Principals and their API keys.", no_args_is_help=True)
@@ -105,8 +113,16 @@ class Platform:
         self.audit = SQLiteAudit(path)
         self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(path)))
         self.service = Service(
-            self._store, self.reads, SystemClock(), gateway, evidence=self._evidence, audit=self.audit
+            self._store,
+            self.reads,
+            SystemClock(),
+            gateway,
+            evidence=self._evidence,
+            audit=self.audit,
+            gateway_book=gateway,
         )
+        if gateway is not None:
+            gateway.now = self.service.committer.now
 
     def close(self) -> None:
         self._evidence.close()
@@ -460,6 +476,53 @@ def export_log_command(
         print(f"wrote {out}: {checkpoint.size} events, and beside it their checkpoint")
 
 
+@app.command("reconcile")
+def reconcile_command(
+    *,
+    from_: Annotated[str | None, typer.Option("--from", help="movement counts from this time, or date (UTC)")] = None,
+    as_of: Annotated[str | None, typer.Option(help="only what had occurred by then")] = None,
+    known_at: Annotated[str | None, typer.Option(help="only what had been recorded by then")] = None,
+    statement: Annotated[list[Path] | None, typer.Option(help="a gateway's CSV; may be given several times")] = None,
+    fee_basis_points: Annotated[
+        int | None, typer.Option(min=0, max=10_000, help="what if: jobs posted since --from at another fee")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print the breaks as CSV")] = False,
+    html: Annotated[Path | None, typer.Option(help="a new file: the run as a page to print")] = None,
+    out: Annotated[Path | None, typer.Option(help="a new folder: the run as evidence")] = None,
+    db: Db = None,
+) -> None:
+    """Replay the log into books, and compare them with everything that tells of the same money; 1 if it differs."""
+    with _failing_in_one_sentence():
+        settings = read_settings(db=db)
+        if as_json and as_csv:
+            raise WrongSettings("Ask for one of --json and --csv.")
+        period = Period(_time("from", from_), _time("as-of", as_of), _time("known-at", known_at))
+        with _log_of(settings) as log, snapshot(sqlite_path(settings.db)) as told, progress("reconciling") as bar:
+            events = log.events(told.position, bar)
+            result, made = run(events, told, period, statement or [], fee_basis_points)
+        if out is not None:
+            write_evidence(out, result, made)
+        if html is not None:
+            write_text(html, [run_page(made)])
+        if as_csv:
+            sys.stdout.writelines(breaks_csv(result))
+        else:
+            _show(made, as_json, lambda: "\n".join(summary(made)))
+        if not made["clean"]:
+            raise typer.Exit(1)
+
+
+def _time(option: str, text: str | None) -> Instant | None:
+    """A time of the command line; a date alone is its beginning in UTC. Raises WrongSettings."""
+    if text is None:
+        return None
+    try:
+        return parse_instant(f"{text}T00:00:00Z" if len(text) == len("2026-10-01") else text)
+    except ValueError as error:
+        raise WrongSettings(f"The option --{option} {error}, or a date.") from None
+
+
 @contextmanager
 def _log_of(settings: Settings) -> Iterator[EventLog]:
     """The log of a database that is there, to be read beside whatever server there is."""
@@ -505,7 +568,7 @@ def _failing_in_one_sentence() -> Iterator[None]:
         yield
     except WrongSettings as error:
         _fail(str(error), 2)
-    except (NotOurs, Refusal, WrongEvidence, demo_story.DemoFailed, ExportFailed) as error:
+    except (NotOurs, Refusal, WrongEvidence, demo_story.DemoFailed, ExportFailed, StatementWrong) as error:
         _fail(str(error), 1)
     except (StoreBusy, StoreFailed, sqlite3.Error) as error:
         _fail(f"The database could not be used: {error}.", 1)

@@ -225,6 +225,9 @@ def _answers(route: Route) -> Mapping[int, Json]:
 
 
 def _successes(route: Route) -> Iterator[tuple[int, Json]]:
+    if route.answer is None:
+        yield route.status, _success(route, route.status, [])
+        return
     done: list[Json] = [_ref(route.answer)]
     rehearsed = [_dry_run(route.answer)] if route.is_command else []
     if route.status != HTTPStatus.OK:
@@ -245,11 +248,12 @@ def _success(route: Route, status: int, schemas: Sequence[Json]) -> Json:
         names.append("ETag")
     if route.has_location and created:
         names.append("Location")
+    as_json = {_JSON: {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}}} if schemas else {}
     return {
         "description": _PHRASES[status],
         "headers": _header_refs(names),
         "content": {
-            _JSON: {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}},
+            **as_json,
             **{content_type: {"schema": {"type": "string"}} for content_type in route.streams},
         },
     }
@@ -328,7 +332,7 @@ def _schemas(routes: Sequence[Route]) -> dict[str, Json]:
     """The schema of every model of these routes by its name."""
     models: dict[type[BaseModel], None] = dict.fromkeys(_ALWAYS)
     for route in routes:
-        models |= dict.fromkeys([route.query, route.answer, *([route.body] if route.body else [])])
+        models |= dict.fromkeys(model for model in (route.query, route.answer, route.body) if model is not None)
     _, root = models_json_schema(
         [(model, "validation") for model in models],
         ref_template=_SCHEMAS + "{model}",

@@ -97,7 +97,7 @@ class Route:
     body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
     the operation itself can raise; those that every such route can are added. ``has_location`` and ``has_etag`` tell
     which headers its success carries; with ``finds`` a 200 says that what it should make was there already.
-    ``streams`` are the content types that it answers in besides JSON.
+    ``streams`` are the content types that it answers in besides JSON; without an ``answer``, in these alone.
     """
 
     method: str
@@ -109,7 +109,7 @@ class Route:
     subject: Subject = Subject.NOBODYS
     query: type[Request] = NoQuery
     body: type[Request] | None = None
-    answer: type[Answer]
+    answer: type[Answer] | None
     status: int = 200
     is_command: bool = False
     secrets: tuple[tuple[str, ...], ...] = ()
@@ -173,7 +173,7 @@ def read(
     summary: str,
     handle: Handler,
     *,
-    answer: type[Answer],
+    answer: type[Answer] | None,
     roles: tuple[Role, ...] = (),
     subject: Subject = Subject.NOBODYS,
     query: type[Request] = NoQuery,

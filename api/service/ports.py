@@ -1,6 +1,6 @@
 """What the service needs of the world: a store, a clock and a payment gateway."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -175,3 +175,10 @@ class CheckpointStore(Protocol):
 
     def write(self, day: str, note: str) -> None:
         """Keep a day's newest checkpoint, `2026-06-30`. Raises OSError."""
+
+
+class GatewayBook(Protocol):
+    """What a payment gateway says that it took: its statement."""
+
+    def statement(self, begins: Instant | None, ends: Instant | None) -> Iterator[str]:
+        """Charges from one instant up to another, as lines of CSV; see projections.reconcile.statement."""

@@ -13,7 +13,7 @@ from api.service.credits import ASK_AGAIN_SECONDS, Purchases
 from api.service.evidence import Evidence
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, Store, StoreBusy, StoreFailed
+from api.service.ports import Clock, Gateway, GatewayBook, Store, StoreBusy, StoreFailed
 from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
@@ -76,11 +76,13 @@ class Service:
         *,
         evidence: Evidence,
         audit: AuditReads,
+        gateway_book: GatewayBook | None = None,
     ) -> None:
         self.reads = reads
         self.committer = Committer(store, clock)
         self.evidence = evidence
         self.audit = audit
+        self.gateway_book = gateway_book
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
         self.changes = RecentChanges(reads)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from projections.reconcile.statement import read_statement
+from projections.times import iso
 from tests.api.server import (
     ROOT,
     Client,
@@ -110,3 +112,23 @@ def test_there_is_no_clock_to_move_where_time_is_real(tmp_path: Path) -> None:
             response = client(http, who).post("/sandbox/clock", {"advanceSeconds": 1})
             refused(response, 404, "not_found")
         assert not [path for path in contract.document["paths"] if path.startswith("/sandbox")]
+
+
+def test_the_gateway_gives_its_own_book_of_a_time(platform: Platform, operator: Client) -> None:
+    owner = platform.owner()
+    before = platform.pass_time(seconds=10)
+    done(owner.post("/owner/billing/add-credits", {"amountCents": 12_345}), 201)
+    refused(owner.post("/owner/billing/add-credits", {"amountCents": 402}), 402, "payment_failed")
+    after_it = platform.pass_time(seconds=10)
+    period: dict[str, Any] = {"from": before, "to": after_it}
+    answer = operator.get("/sandbox/gateway/statement.csv", **period)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv")
+    (line,) = read_statement("statement.csv", answer.text.splitlines(keepends=True))
+    assert (line.gross_cents, line.fee_cents, line.net_cents, line.category) == (12_345, 0, 12_345, "charge")
+    assert iso(line.created_at) == before.partition(".")[0].rstrip("Z") + "Z"
+    period = {"from": after_it}
+    empty = operator.get("/sandbox/gateway/statement.csv", **period)
+    assert len(empty.text.splitlines()) == 1
+    refused(owner.get("/sandbox/gateway/statement.csv"), 403, "forbidden")
+    period = {"from": "May"}
+    assert wrong_fields(operator.get("/sandbox/gateway/statement.csv", **period)) == ["?from"]

@@ -84,7 +84,7 @@ def test_the_document_is_valid(document: Json) -> None:
 def test_the_document_without_the_sandbox_is_valid_and_the_same_but_for_it(document: Json) -> None:
     real = make_document(WITHOUT_SANDBOX)
     validate(real)
-    assert set(document["paths"]) - set(real["paths"]) == {"/sandbox/clock"}
+    assert set(document["paths"]) - set(real["paths"]) == {"/sandbox/clock", "/sandbox/gateway/statement.csv"}
 
 
 def test_every_route_is_in_the_document_and_nothing_else(document: Json) -> None:
@@ -254,11 +254,12 @@ def test_an_example_is_answered_as_documented(platform: Platform, route: Route) 
     prepare = PREPARATIONS.get(route.name, World.posted)
     path = route.path.replace("{id}", prepare(world))
     who, body = world.who(route), body_of(route, world)
-    if route.is_command:
+    if route.is_command and route.answer is not None:
         with Unchanged(who):
             rehearsed = done(who.ask(route.method, path, body, dryRun="true"))
         platform.contract.check_value({"$ref": f"#/components/schemas/{route.answer.__name__}"}, rehearsed["answer"])
-    done(who.ask(route.method, path, body, **PARAMETERS.get(route.name, {})), route.status)
+    response = who.ask(route.method, path, body, **PARAMETERS.get(route.name, {}))
+    assert response.status_code == route.status, response.text
     assert (route.name, route.status) in platform.contract.seen
 
 

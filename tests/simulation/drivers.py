@@ -150,6 +150,7 @@ class InProcess:
     def _open(self) -> None:
         self._gateway = SandboxGateway(self.path.with_name(self.path.name + ".gateway"))
         self.local = Local(self.path, self.clock, self._gateway)
+        self._gateway.now = self.local.committer.now
         self.run(self._start())
 
     async def _start(self) -> None:

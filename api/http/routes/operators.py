@@ -14,7 +14,9 @@ from api.http.schemas.operator import (
     KeyRevoked,
     PrincipalAnswer,
     PrincipalBody,
+    StatementQuery,
 )
+from api.http.streams import CSV
 from api.service import access, sandbox
 from api.service.committer import Reply
 from api.service.jobs import command_job, resolve_body
@@ -61,6 +63,13 @@ async def _advance_clock(call: Call) -> Reply:
     reply = await call.command(sandbox.advance_clock(call.body.advance_seconds))
     await call.service.catch_up()
     return replace(reply, position=call.service.reads.position())
+
+
+async def _gateway_statement(call: Call) -> Shown:
+    book = call.service.gateway_book
+    assert book is not None, "the sandbox has a gateway"
+    lines = book.statement(call.query.from_, call.query.to)
+    return Shown(pieces=(line.encode() for line in lines), content_type=CSV, holds_snapshot=False)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -141,5 +150,15 @@ ROUTES: tuple[Route, ...] = (
         body=ClockBody,
         answer=ClockAnswer,
         example={"advanceSeconds": 86_400},
+    ),
+    read(
+        "/sandbox/gateway/statement.csv",
+        "getGatewayStatement",
+        "What the sandbox's gateway took, in the form of a payout reconciliation report",
+        _gateway_statement,
+        roles=OPERATOR,
+        query=StatementQuery,
+        answer=None,
+        streams=(CSV,),
     ),
 )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page
-from api.http.schemas.fields import NOT_BLANK, Id, IdOut, InstantOut
+from api.http.schemas.fields import NOT_BLANK, Id, IdOut, InstantIn, InstantOut
 from domain.access.events import Role
 
 
@@ -25,6 +25,13 @@ class ClockBody(Request):
     """How far the sandbox's clock moves on; ten years at most."""
 
     advance_seconds: Annotated[int, Field(ge=0, le=315_360_000)]
+
+
+class StatementQuery(Request):
+    """Charges at or after ``from`` and before ``to``."""
+
+    from_: Annotated[InstantIn | None, Field(alias="from")] = None
+    to: InstantIn | None = None
 
 
 class PrincipalAnswer(Answer):

@@ -1,0 +1,44 @@
+"""A reconciliation as a page to print."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from projections.export.amounts import decimal
+from projections.export.html import document, table
+
+
+def run_page(run: dict[str, Any]) -> str:
+    """One document without scripts or anything from elsewhere."""
+    log = run["log"]
+    verdict = "No breaks" if run["clean"] else f"{run['counts']['breaks']} breaks"
+    lead = f"{verdict}. Log up to position {log['position']}, as of {log['endsAt']}, tree root {log['treeRoot']}."
+    return document("Reconciliation", lead, _parts(run))
+
+
+def _parts(run: dict[str, Any]) -> Iterator[str]:
+    yield table("Asked", ("Parameter", "Value"), run["parameters"].items())
+    yield table(
+        "Statements", ("File", "SHA-256", "Lines"), ((s["file"], s["sha256"], s["lines"]) for s in run["statements"])
+    )
+    yield table("Breaks", ("#", "Category", "Amount", "Of", "What", "Positions"), map(_break, run["breaks"]))
+    yield table("Controls", ("Control", "One side", "Other side", "Agrees"), map(_control, run["controls"]))
+    roll = ("Accounts", "Number", "Opening", "Debits", "Credits", "Closing")
+    yield table("Roll-forward", roll, map(_rolled, run["rollForward"]))
+    for name, shown in (("openHolds", "Open holds by age"), ("disputes", "Open disputes by age")):
+        rows = ((a["age"], a["count"], decimal(a["cents"])) for a in run["ageing"][name])
+        yield table(shown, ("Age", "Number", "Amount"), rows)
+
+
+def _break(one: dict[str, Any]) -> Iterable[Any]:
+    places = " ".join(map(str, one["positions"]))
+    return one["number"], one["category"], decimal(one["amountCents"]), one["subject"], one["detail"], places
+
+
+def _control(c: dict[str, Any]) -> Iterable[Any]:
+    left, right = decimal(c["leftCents"]), decimal(c["rightCents"])
+    return c["name"], f"{c['left']} {left}", f"{c['right']} {right}", "yes" if c["agrees"] else "no"
+
+
+def _rolled(row: dict[str, Any]) -> Iterable[Any]:
+    cents = ("openingCents", "debitCents", "creditCents", "closingCents")
+    return row["kind"], row["accounts"], *(decimal(row[name]) for name in cents)

@@ -1,0 +1,157 @@
+"""One reconciliation: the log is read once, from its first event on, and every check follows it side by side."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from domain.ledger.accounts import AccountKind, Side
+from domain.recorded import Recorded
+from domain.times import Instant
+from projections.reconcile.accounts import Accounts
+from projections.reconcile.breaks import Break, Category
+from projections.reconcile.credits import CreditStreams
+from projections.reconcile.gaps import Gaps
+from projections.reconcile.gateway import Gateway
+from projections.reconcile.jobs import Jobs, OpenHold
+from projections.reconcile.journal import Posted, posted_by
+from projections.reconcile.period import Period
+from projections.reconcile.statement import StatementLine
+from projections.reconcile.told import JournalRows, Snapshot, sums_that_drifted
+from projections.reconcile.wallets import Wallets
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Two totals that must be the same money, in cents, each reached by its own way."""
+
+    name: str
+    left: str
+    left_cents: int
+    right: str
+    right_cents: int
+
+    @property
+    def agrees(self) -> bool:
+        return self.left_cents == self.right_cents
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a reconciliation found. ``ends`` is the instant for which it speaks."""
+
+    position: int
+    root: str
+    ends: Instant
+    events: int
+    entries: int
+    accounts: Accounts
+    controls: tuple[Control, ...]
+    holds: tuple[OpenHold, ...]
+    jobs: Jobs
+    gateway: Gateway | None
+    breaks: tuple[Break, ...]
+
+
+def reconcile(
+    log: Iterable[Recorded[Any]],
+    told: Snapshot,
+    period: Period,
+    statement: Iterable[StatementLine] | None = None,
+    fee_basis_points: int | None = None,
+) -> Result:
+    """Read a log up to the position of a snapshot of the read models, and compare. Raises StatementWrong.
+
+    The read models are compared as they stood at that position; all else is of the period.
+    """
+    gateway = None if statement is None else Gateway(statement, period)
+    run = _Run(told, period, gateway, Jobs(fee_basis_points, period.begins))
+    for recorded in log:
+        run.see(recorded)
+    return run.result()
+
+
+class _Run:
+    """All checks of one reconciliation."""
+
+    def __init__(self, told: Snapshot, period: Period, gateway: Gateway | None, jobs: Jobs) -> None:
+        self._told = told
+        self._period = period
+        self._gateway = gateway
+        self._jobs = jobs
+        self._now = Accounts(Period())
+        self._accounts = Accounts(period)
+        self._rows = JournalRows(told.journal())
+        self._gaps = Gaps()
+        self._credits = CreditStreams()
+        self._wallets_now = Wallets()
+        self._wallets = Wallets()
+        self._overdrawn: dict[str, Break] = {}
+        self._events = 0
+
+    def see(self, recorded: Recorded[Any]) -> None:
+        entries = tuple(posted_by(recorded))
+        for posted in entries:
+            self._rows.expect(posted)
+            for _ in self._now.post(posted):
+                pass
+        self._wallets_now.see(recorded)
+        if self._period.holds(recorded):
+            self._see_in_period(recorded, entries)
+
+    def _see_in_period(self, recorded: Recorded[Any], entries: Iterable[Posted]) -> None:
+        self._events += 1
+        self._gaps.see(recorded)
+        self._credits.see(recorded)
+        self._jobs.see(recorded)
+        self._wallets.see(recorded)
+        if self._gateway is not None:
+            self._gateway.see(recorded)
+        for posted in entries:
+            self._credits.post(posted)
+            for line in self._accounts.post(posted):
+                self._overdrawn.setdefault(line.account.name, _overdrawn(line.account.name, line.closing_cents, posted))
+
+    def result(self) -> Result:
+        period = self._period
+        ends = min(t for t in (period.as_of, period.known_at, self._told.last_time) if t is not None)
+        breaks = sorted(self._breaks(ends), key=lambda one: (one.positions or (0,), one.category, one.subject))
+        return Result(
+            self._told.position,
+            self._told.root,
+            ends,
+            self._events,
+            self._accounts.entries,
+            self._accounts,
+            tuple(self._controls()),
+            tuple(self._jobs.open_holds()),
+            self._jobs,
+            self._gateway,
+            tuple(breaks),
+        )
+
+    def _breaks(self, ends: Instant) -> Iterator[Break]:
+        yield from self._gaps.breaks()
+        yield from self._credits.breaks()
+        yield from self._jobs.breaks()
+        paid_twice = {str(job_id) for job_id in self._jobs.paid_twice}
+        yield from (one for name, one in self._overdrawn.items() if name.rpartition(":")[2] not in paid_twice)
+        yield from self._rows.breaks()
+        yield from sums_that_drifted(self._told, self._now, self._wallets_now.rows())
+        if self._gateway is not None:
+            yield from self._gateway.breaks(ends)
+
+    def _controls(self) -> Iterator[Control]:
+        kinds = {kind: total.closing_cents for kind, total in self._accounts.by_kind().items()}
+        sides = self._accounts.trial_balance()
+        yield Control("trial balance", "debits", sides[Side.DEBIT], "credits", sides[Side.CREDIT])
+        holds = sum(hold.cents for hold in self._jobs.open_holds())
+        yield Control("escrow", "open holds", holds, "control account", kinds[AccountKind.ESCROW])
+        free = self._credits.balance_cents
+        yield Control("owners' credits", "credit streams", free, "control account", kinds[AccountKind.OWNER_CREDITS])
+        payable = self._wallets.payable_cents()
+        yield Control("payable", "unpaid payouts", payable, "control account", kinds[AccountKind.TESTER_PAYABLE])
+
+
+def _overdrawn(name: str, cents: int, posted: Posted) -> Break:
+    detail = f"the account is below zero: {cents} cents"
+    return Break(Category.AMOUNT, name, detail, cents, (posted.position,), posted.occurred_at)

@@ -1,0 +1,216 @@
+"""A reconciliation as evidence: what was asked, of which log, and everything that was found."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from domain.times import SECOND, Instant
+from projections.export.amounts import decimal
+from projections.export.csv_text import csv_line
+from projections.json import text
+from projections.reconcile.accounts import Total
+from projections.reconcile.ageing import aged
+from projections.reconcile.breaks import Break
+from projections.reconcile.jobs import WhatIf
+from projections.reconcile.reconciliation import Result
+from projections.times import iso, iso_or_none
+
+MAX_BREAKS = 10_000
+"""So many breaks are told in one document; ``breaks.csv`` has all of them."""
+
+
+def is_clean(result: Result) -> bool:
+    """Whether nothing differs anywhere."""
+    return not result.breaks and all(control.agrees for control in result.controls)
+
+
+def document(result: Result, parameters: dict[str, Any], statements: list[dict[str, Any]]) -> dict[str, Any]:
+    """The whole run. ``statements`` are the files that were read, with their hashes."""
+    kinds = result.accounts.by_kind()
+    disputes = ((h.disputed_at, h.cents) for h in result.holds if h.disputed_at is not None)
+    return {
+        "clean": is_clean(result),
+        "parameters": parameters,
+        "statements": statements,
+        "log": {"position": result.position, "treeRoot": result.root, "endsAt": iso(result.ends)},
+        "counts": {
+            "events": result.events,
+            "entries": result.entries,
+            "accounts": sum(total.accounts for total in kinds.values()),
+            "breaks": len(result.breaks),
+            "byCategory": dict(sorted(Counter(one.category.value for one in result.breaks).items())),
+        },
+        "controls": [
+            {
+                "name": c.name,
+                "left": c.left,
+                "leftCents": c.left_cents,
+                "right": c.right,
+                "rightCents": c.right_cents,
+                "agrees": c.agrees,
+            }
+            for c in result.controls
+        ],
+        "rollForward": [{"kind": kind.value, **_total(total)} for kind, total in kinds.items()],
+        "ageing": {
+            "openHolds": _aged(((h.created_at, h.cents) for h in result.holds), result.ends),
+            "disputes": _aged(disputes, result.ends),
+        },
+        "gateway": _gateway(result),
+        "whatIf": _what_if(result.jobs.what_if) if result.jobs.what_if else None,
+        "breaks": [break_item(n, one, result.ends) for n, one in enumerate(result.breaks[:MAX_BREAKS], 1)],
+    }
+
+
+def _total(total: Total) -> dict[str, int]:
+    return {
+        "accounts": total.accounts,
+        "openingCents": total.opening_cents,
+        "debitCents": total.debit_cents,
+        "creditCents": total.credit_cents,
+        "closingCents": total.closing_cents,
+    }
+
+
+def _aged(items: Iterable[tuple[Instant, int]], now: Instant) -> list[dict[str, Any]]:
+    return [{"age": name, "count": one.count, "cents": one.cents} for name, one in aged(items, now).items()]
+
+
+def _gateway(result: Result) -> list[dict[str, Any]] | None:
+    """The statements in sum, by the gateway's own categories."""
+    if result.gateway is None:
+        return None
+    return [
+        {"category": name, "lines": lines, "grossCents": gross, "feeCents": fee, "netCents": net}
+        for name, (lines, gross, fee, net) in sorted(result.gateway.totals.items())
+    ]
+
+
+def _what_if(owners: dict[Any, WhatIf]) -> dict[str, Any]:
+    """What the other fee would have changed: in all, and for each owner."""
+    whole = WhatIf()
+    rows = []
+    for owner_id, one in owners.items():
+        rows.append({"ownerId": text(owner_id), **_priced(one)})
+        whole.jobs += one.jobs
+        whole.fee_cents += one.fee_cents
+        whole.would_be_fee_cents += one.would_be_fee_cents
+        whole.hold_cents += one.hold_cents
+        whole.would_be_hold_cents += one.would_be_hold_cents
+    return {**_priced(whole), "owners": rows}
+
+
+def _priced(one: WhatIf) -> dict[str, int]:
+    return {
+        "jobs": one.jobs,
+        "feeCents": one.fee_cents,
+        "wouldBeFeeCents": one.would_be_fee_cents,
+        "feeDifferenceCents": one.would_be_fee_cents - one.fee_cents,
+        "holdCents": one.hold_cents,
+        "wouldBeHoldCents": one.would_be_hold_cents,
+    }
+
+
+def break_item(number: int, one: Break, ends: Instant) -> dict[str, Any]:
+    """One break, with its age at the end of the period."""
+    return {
+        "number": number,
+        "category": one.category.value,
+        "subject": one.subject,
+        "detail": one.detail,
+        "amountCents": one.amount_cents,
+        "positions": list(one.positions),
+        "since": iso_or_none(one.since),
+        "ageSeconds": None if one.since is None else max(0, ends - one.since) // SECOND,
+    }
+
+
+BREAK_COLUMNS = (
+    "number",
+    "category",
+    "subject",
+    "detail",
+    "amount_cents",
+    "amount",
+    "positions",
+    "since",
+    "age_seconds",
+)
+
+
+def breaks_csv(result: Result) -> Iterator[str]:
+    """All breaks as CSV; the positions of one are separated by spaces."""
+    yield csv_line(BREAK_COLUMNS)
+    for number, one in enumerate(result.breaks, 1):
+        item = break_item(number, one, result.ends)
+        positions = " ".join(map(str, one.positions))
+        yield csv_line(
+            (
+                number,
+                item["category"],
+                one.subject,
+                one.detail,
+                one.amount_cents,
+                decimal(one.amount_cents),
+                positions,
+                item["since"],
+                item["ageSeconds"],
+            )
+        )
+
+
+ROLL_FORWARD_COLUMNS = ("account", "kind", "opening_cents", "debit_cents", "credit_cents", "closing_cents", "closing")
+
+
+def roll_forward_csv(result: Result) -> Iterator[str]:
+    """Every account: opening + movement = closing, on its normal side."""
+    yield csv_line(ROLL_FORWARD_COLUMNS)
+    for line in result.accounts.lines():
+        cents = (line.opening_cents, line.debit_cents, line.credit_cents, line.closing_cents)
+        yield csv_line((line.account.name, line.account.kind.value, *cents, decimal(line.closing_cents)))
+
+
+def summary(run: dict[str, Any]) -> Iterator[str]:
+    """A run as a person reads it on a terminal."""
+    log, counts = run["log"], run["counts"]
+    yield f"{counts['events']} events up to position {log['position']}, {counts['entries']} entries, {log['endsAt']}"
+    yield f"tree root {log['treeRoot']}"
+    yield ""
+    yield f"{'account kind':<18}{'accounts':>10}{'opening':>16}{'debits':>16}{'credits':>16}{'closing':>16}"
+    for row in run["rollForward"]:
+        cents = (row[name] for name in ("openingCents", "debitCents", "creditCents", "closingCents"))
+        yield f"{row['kind']:<18}{row['accounts']:>10}" + "".join(f"{decimal(one):>16}" for one in cents)
+    yield ""
+    for c in run["controls"]:
+        sign = "=" if c["agrees"] else "is not"
+        yield f"{c['name']}: {c['left']} {decimal(c['leftCents'])} {sign} {c['right']} {decimal(c['rightCents'])}"
+    for name, shown in (("openHolds", "open holds"), ("disputes", "open disputes")):
+        aged_so = [f"{a['age']}: {a['count']} ({decimal(a['cents'])})" for a in run["ageing"][name] if a["count"]]
+        yield f"{shown} by age: {', '.join(aged_so) or 'none'}"
+    for g in run["gateway"] or ():
+        amounts = f"gross {decimal(g['grossCents'])}, net {decimal(g['netCents'])}"
+        yield f"gateway, {g['category']}: {g['lines']} lines, {amounts}"
+    if run["whatIf"] is not None:
+        yield from _what_if_lines(run["whatIf"], run["parameters"]["feeBasisPoints"])
+    yield ""
+    yield from _break_lines(run)
+
+
+def _what_if_lines(told: dict[str, Any], basis_points: int) -> Iterator[str]:
+    would_be, were, differ = (decimal(told[name]) for name in ("wouldBeFeeCents", "feeCents", "feeDifferenceCents"))
+    yield (
+        f"at {basis_points} basis points {told['jobs']} jobs would have paid fees of {would_be} "
+        f"in place of {were}: {differ}; nothing was changed"
+    )
+
+
+def _break_lines(run: dict[str, Any]) -> Iterator[str]:
+    for one in run["breaks"]:
+        places = " ".join(map(str, one["positions"]))
+        where = f" [position {places}]" if places else ""
+        head = f"{one['number']:>4}  {one['category']:<22}{decimal(one['amountCents']):>12}"
+        yield f"{head}  {one['subject']}: {one['detail']}{where}"
+    count = run["counts"]["breaks"]
+    if count > len(run["breaks"]):
+        yield f"… and {count - len(run['breaks'])} more; --out writes all of them"
+    yield "no breaks" if not count else f"{count} break{'s' if count > 1 else ''}"

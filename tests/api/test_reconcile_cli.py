@@ -1,0 +1,241 @@
+"""`tallyhold reconcile` as the people use it who close the month."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cli.reconciling import Statement
+from api.store.event_log import EventLog
+from api.store.sandbox_gateway import SandboxGateway
+from api.store.sqlite_snapshot import snapshot
+from projections.reconcile.gateway import Gateway
+from projections.reconcile.period import Period
+from projections.reconcile.reconciliation import reconcile
+from projections.reconcile.statement import COLUMNS, PURCHASE, StatementWrong
+from projections.times import iso
+from tests.api.test_cli import failed, tallyhold, url
+from tests.given import NOW
+from tests.local import HandClock, everything, execute, query
+from tests.simulation.commands import Buy
+from tests.simulation.drivers import InProcess
+from tests.simulation.lives import YEAR, live_a_year
+from tests.simulation.model import DAY
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "tallyhold.sqlite"
+    live_a_year(path, 11, 300)
+    return path
+
+
+@pytest.fixture
+def statement(path: Path) -> Path:
+    """The sandbox gateway's own book of the year."""
+    file = path.with_name("statement.csv")
+    with closing(SandboxGateway(path.with_name(path.name + ".gateway"))) as gateway:
+        file.write_text("".join(gateway.statement(None, None)), newline="")
+    return file
+
+
+def told(path: Path, *options: str, code: int = 0) -> Json:
+    outcome = tallyhold("reconcile", "--json", "--db", url(path), *options)
+    assert outcome.returncode == code, outcome.stdout + outcome.stderr
+    made: Json = json.loads(outcome.stdout)
+    return made
+
+
+def test_a_sound_year_agrees_with_the_gateways_book(path: Path, statement: Path) -> None:
+    run = told(path, "--statement", str(statement))
+    assert run["clean"]
+    assert run["breaks"] == []
+    assert run["log"]["position"] == query(path, "SELECT position FROM head")[0][0]
+    assert len(run["log"]["treeRoot"]) == 64
+    assert run["statements"][0]["sha256"] == sha256(statement.read_bytes()).hexdigest()
+    purchased = query(path, "SELECT sum(amount_cents) FROM purchases WHERE status = 'completed'")[0][0]
+    assert [one["grossCents"] for one in run["gateway"]] == [purchased]
+    by_kind = {row["kind"]: row for row in run["rollForward"]}
+    assert by_kind["gateway:clearing"]["closingCents"] == purchased
+    assert sum(one["cents"] for one in run["ageing"]["openHolds"]) == by_kind["owner:escrow"]["closingCents"]
+
+
+def test_people_read_it_on_a_terminal(path: Path) -> None:
+    outcome = tallyhold("reconcile", "--db", url(path))
+    assert outcome.returncode == 0
+    assert outcome.stdout.endswith("no breaks\n")
+    assert "escrow: open holds" in outcome.stdout
+
+
+def test_what_was_changed_behind_the_programs_back_is_named_by_its_event(path: Path) -> None:
+    entry = query(path, "SELECT entry FROM journal WHERE type = 'escrow_hold' LIMIT 1")[0][0]
+    execute(path, "UPDATE journal SET amount_cents = amount_cents + 1 WHERE entry = ?", entry)
+    execute(path, "UPDATE balances SET balance_cents = balance_cents - 5 WHERE account = 'platform:fees'")
+    run = told(path, code=1)
+    assert not run["clean"]
+    assert run["counts"]["byCategory"] == {"read_model_drift": 2}
+    assert {one["amountCents"] for one in run["breaks"]} == {1, -5}
+    assert [entry // 4] in [one["positions"] for one in run["breaks"]]
+    outcome = tallyhold("reconcile", "--csv", "--db", url(path))
+    assert outcome.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(outcome.stdout)))
+    assert sorted(row["amount"] for row in rows) == ["-0.05", "0.01"]
+
+
+def test_a_run_is_left_behind_as_evidence(path: Path, statement: Path, tmp_path: Path) -> None:
+    folder, page = tmp_path / "evidence" / "october", tmp_path / "run.html"
+    asked = ("--statement", str(statement), "--out", str(folder), "--html", str(page), "--from", "2025-01-16")
+    run = told(path, *asked)
+    assert {one.name for one in folder.iterdir()} == {"run.json", "breaks.csv", "roll_forward.csv", "run.html"}
+    assert json.loads((folder / "run.json").read_text()) == run
+    assert page.read_text() == (folder / "run.html").read_text()
+    assert "<script" not in page.read_text()
+    rows = list(csv.DictReader(io.StringIO((folder / "roll_forward.csv").read_text())))
+    assert sum(int(r["debit_cents"]) for r in rows) == sum(int(r["credit_cents"]) for r in rows) > 0
+    closing_of = {r["account"]: int(r["closing_cents"]) for r in rows}
+    assert (
+        closing_of["gateway:clearing"]
+        == query(path, "SELECT balance_cents FROM balances WHERE account = 'gateway:clearing'")[0][0]
+    )
+    failed(tallyhold("reconcile", "--out", str(folder), "--db", url(path)), 1, "new folder")
+
+
+def test_a_part_of_the_year_counts_what_had_occurred_by_then(path: Path) -> None:
+    ends = NOW + YEAR // 2
+    begins = NOW + YEAR // 4
+    part = told(path, "--from", iso(begins), "--as-of", iso(ends))
+    entries = query(path, "SELECT count(*) FROM journal WHERE occurred_at <= ?", ends)[0][0]
+    assert part["counts"]["entries"] == entries
+    assert part["log"]["endsAt"] == iso(ends)
+    before = told(path, "--as-of", iso(begins - 1))
+    assert [row["openingCents"] for row in part["rollForward"]] == [
+        row["closingCents"] for row in before["rollForward"]
+    ]
+    assert told(path, "--known-at", iso(ends))["counts"]["entries"] <= entries
+
+
+def test_what_if_tells_and_changes_nothing(path: Path) -> None:
+    before = everything(path)
+    run = told(path, "--fee-basis-points", "6000")
+    assert everything(path) == before
+    fees = query(path, "SELECT sum(amount_cents) FROM journal WHERE type = 'settlement_fee'")[0][0]
+    what_if = run["whatIf"]
+    assert what_if["feeCents"] == fees
+    assert what_if["wouldBeFeeCents"] > fees
+    assert what_if["feeDifferenceCents"] == sum(one["feeDifferenceCents"] for one in what_if["owners"])
+    same = told(path, "--fee-basis-points", "3000")["whatIf"]
+    assert (same["feeDifferenceCents"], same["holdCents"]) == (0, same["wouldBeHoldCents"])
+    none = told(path, "--fee-basis-points", "0", "--from", iso(NOW + 2 * YEAR))
+    assert none["whatIf"] is None
+
+
+def test_a_log_that_grows_meanwhile_is_compared_as_it_was(path: Path) -> None:
+    with closing(InProcess(path, HandClock(NOW + YEAR + 40 * DAY))) as driver, snapshot(path) as began:
+        log = EventLog(driver.local.log).events(began.position, lambda done, total: None)
+
+        def growing() -> Iterator[Any]:
+            for number, one in enumerate(log):
+                if number % 50 == 0:
+                    assert driver.ask(Buy("Olga", 5_000)) is None
+                yield one
+
+        result = reconcile(growing(), began, Period())
+        assert result.breaks == ()
+        assert result.events == began.position < driver.local.reads.position()
+
+
+# Statements that are wrong
+
+LINE = ["po_1", "", "txn_1", "2025-03-01 00:00:00", "", "usd", "10.00", "0.59", "9.41", "charge", "ch_1", "", ""]
+
+
+def written(folder: Path, *lines: list[str], header: list[str] | None = None) -> str:
+    file = folder / "bad.csv"
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header or list(COLUMNS), *lines])
+    return str(file)
+
+
+def with_(column: str, value: str) -> list[str]:
+    return [value if name == column else cell for name, cell in zip(COLUMNS, LINE, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (with_("currency", "eur"), "line 3: currency is 'eur'"),
+        (with_("gross", "1000"), "line 3: gross is '1000'; it must be in units of USD with two decimals"),
+        (with_("fee", "0.595"), "line 3: fee is '0.595'"),
+        (with_("net", "9,41"), "line 3: net is '9,41'"),
+        (with_("net", "NaN"), "line 3: net is 'NaN'"),
+        (with_("created_utc", "01.03.2025"), "line 3: created_utc is"),
+        (with_("created_utc", "2024-11-30 00:00:00"), "line 3: created_utc is 2024-11-30T00:00:00Z, outside"),
+        (with_(PURCHASE, "7"), f"line 3: {PURCHASE} is '7'"),
+        (with_("balance_transaction_id", ""), "line 3: balance_transaction_id is empty"),
+        (LINE, "line 3: txn_1 stands in the statements twice"),
+        (LINE[:-1], "line 3: has 12 cells; the header has 13"),
+        (with_("description", "x" * 140_000), "line 3: is longer than"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_named_by_file_and_line(tmp_path: Path, line: list[str], words: str) -> None:
+    file = Path(written(tmp_path, LINE, line))
+    with pytest.raises(StatementWrong, match=re.escape("bad.csv, " + words)):
+        Gateway(Statement(file).lines(), Period(begins=NOW))
+
+
+def test_a_wrong_statement_ends_the_run_before_it_begins(path: Path, tmp_path: Path) -> None:
+    file = written(tmp_path, LINE, LINE)
+    outcome = tallyhold("reconcile", "--statement", file, "--db", url(path))
+    failed(outcome, 1, "bad.csv, line 3")
+    assert not outcome.stdout
+
+
+def test_more_lines_than_a_run_takes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("projections.reconcile.statement.MAX_LINES", 2)
+    file = written(tmp_path, *([*LINE[:2], f"txn_{n}", *LINE[3:]] for n in range(3)))
+    with pytest.raises(StatementWrong, match="line 4: a run takes 2 lines at most"):
+        Gateway(Statement(Path(file)).lines(), Period())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("bank.csv", b"Date,Amount\r\n", "line 1: the column balance_transaction_id is missing"),
+        ("empty.csv", b"", "line 1: the column"),
+        ("statement.xlsx", b"PK\x03\x04\xff\xfe" * 100, "line 1: this is no CSV"),
+    ],
+)
+def test_other_files_are_no_statements(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StatementWrong, match=f"{name}, {words}"):
+        list(Statement(tmp_path / name).lines())
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StatementWrong, match="No such file"):
+        list(Statement(tmp_path / "none.csv").lines())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--from", "yesterday"), "--from must be"),
+        (("--as-of", "2025-13-01"), "--as-of must be"),
+        (("--json", "--csv"), "one of"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_told(path: Path, options: tuple[str, ...], words: str) -> None:
+    failed(tallyhold("reconcile", "--db", url(path), *options), 2, words)
+
+
+def test_no_database_no_run(tmp_path: Path) -> None:
+    failed(tallyhold("reconcile", "--db", url(tmp_path / "typo.sqlite")), 1, "There is no database")
