@@ -18,10 +18,10 @@ from starlette.applications import Starlette
 
 from api.cli import demo as demo_story
 from api.cli.explaining import show_explanation
-from api.cli.export import ExportFailed, JournalFormat, export_journal
+from api.cli.export import ExportFailed, JournalFormat, StatementFormat, export_journal, write_text
 from api.cli.progress import progress
 from api.cli.proofs import LogFormat, export_log, proof_text, read_proof, write_pieces
-from api.cli.reconciling import run, write_evidence, write_text
+from api.cli.reconciling import run, write_evidence
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence
 from api.evidence.proof_file import JOB, TESTER
 from api.http.access_log import AccessLog
@@ -70,6 +70,9 @@ from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
 from projections.reconcile.report import breaks_csv, summary
 from projections.reconcile.statement import StatementWrong
+from projections.statements.forms import FORMS
+from projections.statements.months import month_of
+from projections.statements.statement import statement as statement_of
 
 app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
 keys_app = typer.Typer(help="Principals and their API keys.", no_args_is_help=True)
@@ -476,6 +479,31 @@ def export_log_command(
         print(f"wrote {out}: {checkpoint.size} events, and beside it their checkpoint")
 
 
+@export_app.command("statement")
+def export_statement_command(
+    *,
+    month: Annotated[str, typer.Option(help="like 2026-10, in UTC")],
+    format_: Annotated[StatementFormat, typer.Option("--format", help="json, csv, or a page to print")],
+    owner: Annotated[UUID | None, typer.Option(help="an owner's principal id")] = None,
+    tester: Annotated[UUID | None, typer.Option(help="a tester's principal id")] = None,
+    out: Annotated[Path | None, typer.Option(help="a new file; else standard output")] = None,
+    db: Db = None,
+) -> None:
+    """A month of an owner or a tester: opening, every movement with its job, fees apart, closing."""
+    with _failing_in_one_sentence():
+        holder = owner or tester
+        if holder is None or (owner and tester):
+            raise WrongSettings("Give one of --owner and --tester.")
+        try:
+            wanted = month_of(month)
+        except ValueError as error:
+            raise WrongSettings(f"The option --month {error}.") from None
+        with _log_of(read_settings(db=db)) as log, progress("reading") as told:
+            events = log.events(log.position(), told)
+            made = statement_of(events, holder, wanted, is_owner=owner is not None)
+        write_text(FORMS[format_](made), out)
+
+
 @app.command("reconcile")
 def reconcile_command(
     *,
@@ -504,7 +532,7 @@ def reconcile_command(
         if out is not None:
             write_evidence(out, result, made)
         if html is not None:
-            write_text(html, [run_page(made)])
+            write_text([run_page(made)], html)
         if as_csv:
             sys.stdout.writelines(breaks_csv(result))
         else:

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,12 @@ class JournalFormat(StrEnum):
     PARQUET = "parquet"
 
 
+class StatementFormat(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
 _TEXTS: Mapping[JournalFormat, Callable[[Iterable[Posted]], Iterator[str]]] = {
     JournalFormat.HLEDGER: hledger,
     JournalFormat.BEANCOUNT: beancount,
@@ -35,12 +41,23 @@ _TEXTS: Mapping[JournalFormat, Callable[[Iterable[Posted]], Iterator[str]]] = {
 
 def export_journal(entries: Iterable[Posted], wanted: JournalFormat, out: Path | None) -> None:
     """Write all entries in a form. Raises ExportFailed; a file is whole or not there."""
-    with new_file(out) if out is not None else _standard_output() as stream:
-        if wanted is JournalFormat.PARQUET:
-            _parquet()(entries, stream)
-            return
-        for piece in _TEXTS[wanted](entries):
+    if wanted is not JournalFormat.PARQUET:
+        write_text(_TEXTS[wanted](entries), out)
+        return
+    write = _parquet()
+    with _opened(out) as stream:
+        write(entries, stream)
+
+
+def write_text(pieces: Iterable[str], out: Path | None) -> None:
+    """Write text to a new file, or to standard output. Raises ExportFailed; a file is whole or not there."""
+    with _opened(out) as stream:
+        for piece in pieces:
             stream.write(piece.encode())
+
+
+def _opened(out: Path | None) -> AbstractContextManager[BinaryIO]:
+    return _standard_output() if out is None else new_file(out)
 
 
 def _parquet() -> Callable[[Iterable[Posted], BinaryIO], None]:

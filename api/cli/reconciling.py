@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from api.cli.export import ExportFailed, new_file
+from api.cli.export import ExportFailed, write_text
 from domain.recorded import Recorded
 from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
@@ -73,14 +73,7 @@ def write_evidence(folder: Path, result: Result, told: dict[str, Any]) -> None:
         raise ExportFailed(f"There is already a {folder}; a run is left in a new folder.") from None
     except OSError as error:
         raise ExportFailed(f"The folder {folder} cannot be made: {error.strerror}.") from error
-    write_text(folder / "run.json", [json.dumps(told, indent=2), "\n"])
-    write_text(folder / "breaks.csv", breaks_csv(result))
-    write_text(folder / "roll_forward.csv", roll_forward_csv(result))
-    write_text(folder / "run.html", [run_page(told)])
-
-
-def write_text(path: Path, pieces: Iterable[str]) -> None:
-    """A new file of text. Raises ExportFailed."""
-    with new_file(path) as stream:
-        for piece in pieces:
-            stream.write(piece.encode())
+    write_text([json.dumps(told, indent=2), "\n"], folder / "run.json")
+    write_text(breaks_csv(result), folder / "breaks.csv")
+    write_text(roll_forward_csv(result), folder / "roll_forward.csv")
+    write_text([run_page(told)], folder / "run.html")

@@ -22,11 +22,22 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
     )
     yield table("Breaks", ("#", "Category", "Amount", "Of", "What", "Positions"), map(_break, run["breaks"]))
     yield table("Controls", ("Control", "One side", "Other side", "Agrees"), map(_control, run["controls"]))
+    if run["gateway"] is not None:
+        gateway = ((g["category"], g["lines"], *(decimal(g[n]) for n in _AMOUNTS)) for g in run["gateway"])
+        yield table("Gateway", ("Category", "Lines", "Gross", "Fee", "Net"), gateway)
+    if run["whatIf"] is not None:
+        owners = ((o["ownerId"], o["jobs"], *(decimal(o[n]) for n in _WHAT_IF)) for o in run["whatIf"]["owners"])
+        columns = ("Owner", "Jobs", "Fees", "Would be", "Hold", "Would be")
+        yield table(f"What if the fee were {run['parameters']['feeBasisPoints']} basis points", columns, owners)
     roll = ("Accounts", "Number", "Opening", "Debits", "Credits", "Closing")
     yield table("Roll-forward", roll, map(_rolled, run["rollForward"]))
     for name, shown in (("openHolds", "Open holds by age"), ("disputes", "Open disputes by age")):
         rows = ((a["age"], a["count"], decimal(a["cents"])) for a in run["ageing"][name])
         yield table(shown, ("Age", "Number", "Amount"), rows)
+
+
+_AMOUNTS = ("grossCents", "feeCents", "netCents")
+_WHAT_IF = ("feeCents", "wouldBeFeeCents", "holdCents", "wouldBeHoldCents")
 
 
 def _break(one: dict[str, Any]) -> Iterable[Any]:

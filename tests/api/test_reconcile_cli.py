@@ -93,12 +93,24 @@ def test_what_was_changed_behind_the_programs_back_is_named_by_its_event(path: P
 
 def test_a_run_is_left_behind_as_evidence(path: Path, statement: Path, tmp_path: Path) -> None:
     folder, page = tmp_path / "evidence" / "october", tmp_path / "run.html"
-    asked = ("--statement", str(statement), "--out", str(folder), "--html", str(page), "--from", "2025-01-16")
+    asked = (
+        "--fee-basis-points",
+        "2500",
+        "--statement",
+        str(statement),
+        "--out",
+        str(folder),
+        "--html",
+        str(page),
+        "--from",
+        "2025-01-16",
+    )
     run = told(path, *asked)
     assert {one.name for one in folder.iterdir()} == {"run.json", "breaks.csv", "roll_forward.csv", "run.html"}
     assert json.loads((folder / "run.json").read_text()) == run
     assert page.read_text() == (folder / "run.html").read_text()
     assert "<script" not in page.read_text()
+    assert "What if the fee were 2500 basis points" in page.read_text()
     rows = list(csv.DictReader(io.StringIO((folder / "roll_forward.csv").read_text())))
     assert sum(int(r["debit_cents"]) for r in rows) == sum(int(r["credit_cents"]) for r in rows) > 0
     closing_of = {r["account"]: int(r["closing_cents"]) for r in rows}

@@ -1,0 +1,1 @@
+"""Statements of a month for owners and testers: opening, every movement, closing; from the log alone."""

@@ -1,0 +1,123 @@
+"""What one owner or tester had, moved and has, month by month.
+
+Each movement is a journal entry of theirs; its cents are signed as their holder sees them: what comes in is positive.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from domain.job.events import Created
+from domain.ledger.accounts import AccountKind
+from domain.ledger.journal import EntryType
+from domain.recorded import Recorded
+from domain.times import Instant
+from projections.export.days import day_of
+from projections.reconcile.journal import Posted, posted_by
+from projections.statements.months import Month
+
+
+class Movement(NamedTuple):
+    """One journal entry of a holder: how it changed what is free to use, and what lies in escrow."""
+
+    id: str
+    position: int
+    at: Instant
+    type: EntryType
+    description: str
+    job_id: UUID | None
+    job_title: str | None
+    free_cents: int
+    escrow_cents: int
+
+
+@dataclass(slots=True)
+class Statement:
+    """A month of one holder, in cents. ``free`` is an owner's free credits, or what a tester may withdraw.
+
+    ``days`` are the balances at the end of each day of the month, with what was spent in the month up to then.
+    """
+
+    holder: UUID
+    month: Month
+    is_owner: bool
+    opening_free_cents: int = 0
+    opening_escrow_cents: int = 0
+    movements: list[Movement] = field(default_factory=list)
+
+    @property
+    def closing_free_cents(self) -> int:
+        return self.opening_free_cents + sum(one.free_cents for one in self.movements)
+
+    @property
+    def closing_escrow_cents(self) -> int:
+        return self.opening_escrow_cents + sum(one.escrow_cents for one in self.movements)
+
+    def total_cents(self, *types: EntryType) -> int:
+        """All that moved by entries of some types, without its sign."""
+        return sum(abs(one.free_cents or one.escrow_cents) for one in self.movements if one.type in types)
+
+    def days(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
+        """Each day with its closing free credits, escrow, and what was spent in the month up to its end."""
+        free, escrow, spent = self.opening_free_cents, self.opening_escrow_cents, 0
+        coming = iter(self.movements)
+        one = next(coming, None)
+        for day in self.month.days():
+            while one is not None and day_of(one.at) <= day:
+                free, escrow = free + one.free_cents, escrow + one.escrow_cents
+                spent += -one.escrow_cents if one.type in SPENT else 0
+                one = next(coming, None)
+            yield day.isoformat(), (free, escrow, spent)
+
+
+SPENT = (EntryType.SETTLEMENT_PAYOUT, EntryType.SETTLEMENT_FEE)
+_FREE = {AccountKind.OWNER_CREDITS: True, AccountKind.TESTER_PAYABLE: False}
+
+
+def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, *, is_owner: bool) -> Statement:
+    """Read the log up to the end of a month. Memory grows with the jobs and the month's movements."""
+    made = Statement(holder, month, is_owner)
+    titles: dict[UUID, str] = {}
+    for recorded in log:
+        if recorded.occurred_at >= month.ends:
+            break
+        if isinstance(recorded.event, Created) and (not is_owner or recorded.event.owner_id == holder):
+            titles[recorded.stream] = recorded.event.terms.title
+        for posted in posted_by(recorded):
+            if holder == (posted.entry.owner_id if is_owner else posted.entry.tester_id):
+                _move(made, posted, titles)
+    return made
+
+
+def _move(made: Statement, posted: Posted, titles: dict[UUID, str]) -> None:
+    free = escrow = 0
+    for account, side, cents in posted.entry.postings:
+        signed = cents if side is account.kind.normal_side else -cents
+        if account.kind is AccountKind.ESCROW:
+            escrow += signed
+        elif _FREE.get(account.kind) is made.is_owner:
+            free += signed
+    if not made.is_owner:
+        escrow = 0
+    if not free and not escrow:
+        return
+    if posted.occurred_at < made.month.begins:
+        made.opening_free_cents += free
+        made.opening_escrow_cents += escrow
+        return
+    entry = posted.entry
+    title = None if entry.job_id is None else titles.get(entry.job_id)
+    made.movements.append(
+        Movement(
+            posted.id,
+            posted.position,
+            posted.occurred_at,
+            entry.type,
+            entry.description,
+            entry.job_id,
+            title,
+            free,
+            escrow,
+        )
+    )

@@ -1,0 +1,118 @@
+"""Statements: every month opens where the last one closed, and all of them together are the ledger."""
+
+import csv
+import io
+import json
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from projections.statements.forms import as_csv, as_html, as_json
+from projections.statements.months import Month, month_of
+from projections.statements.statement import Statement, statement
+from tests.api.test_cli import failed, tallyhold, url
+from tests.local import query
+from tests.simulation.books import File
+from tests.simulation.lives import live_a_year
+
+YEAR = [f"2025-{month:02d}" for month in range(1, 13)] + ["2026-01", "2026-02", "2026-03"]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("year") / "tallyhold.sqlite"
+    live_a_year(path, 21, 900)
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(path: Path) -> File:
+    return File(path)
+
+
+def year_of(file: File, holder: str, *, is_owner: bool) -> list[Statement]:
+    return [statement(file.recorded, UUID(holder), month_of(name), is_owner=is_owner) for name in YEAR]
+
+
+def test_an_owners_months_follow_on_each_other_and_end_in_the_billing(file: File) -> None:
+    for owner, row in file.billing.items():
+        months = year_of(file, owner, is_owner=True)
+        free = escrow = 0
+        for made in months:
+            assert (made.opening_free_cents, made.opening_escrow_cents) == (free, escrow)
+            free, escrow = made.closing_free_cents, made.closing_escrow_cents
+            *_, (_, (last_free, last_escrow, _)) = made.days()
+            assert (last_free, last_escrow) == (free, escrow)
+        assert (free, escrow) == (row["balance_cents"], row["held_cents"])
+        movements = [one for made in months for one in made.movements]
+        assert len(movements) == sum(entry["owner_id"] == owner for entry in file.journal)
+        assert all(one.job_title for one in movements if one.job_id)
+
+
+def test_a_testers_months_end_in_the_wallet(file: File) -> None:
+    for tester, row in file.wallets.items():
+        months = year_of(file, tester, is_owner=False)
+        assert months[-1].closing_free_cents == row["granted_cents"] - row["withdrawn_cents"]
+        assert all(a.closing_free_cents == b.opening_free_cents for a, b in pairwise(months))
+        documents = [json.loads("".join(as_json(made))) for made in months]
+        assert sum(one["totals"]["earnedCents"] for one in documents) == row["granted_cents"]
+        assert sum(one["totals"]["withdrawnCents"] for one in documents) == row["withdrawn_cents"]
+
+
+def test_fees_stand_apart_and_all_forms_tell_the_same(file: File) -> None:
+    owner = next(iter(file.billing))
+    fees = 0
+    for made in year_of(file, owner, is_owner=True):
+        told = json.loads("".join(as_json(made)))
+        fees += told["totals"]["feeCents"]
+        opening, *rows, closing = csv.DictReader(io.StringIO("".join(as_csv(made))))
+        assert (opening["type"], closing["type"]) == ("opening", "closing")
+        assert [int(row["balance_cents"]) for row in rows] == [one["balanceCents"] for one in told["movements"]]
+        assert int(opening["balance_cents"]) == told["opening"]["balanceCents"]
+        assert int(closing["held_cents"]) == told["closing"]["heldCents"]
+        page = "".join(as_html(made))
+        assert page.count("<tr>") >= len(rows)
+        assert page.count("<polyline") == 3
+        assert "<script" not in page and "http" not in page
+    assert fees == sum(
+        e["amount_cents"] for e in file.journal if e["type"] == "settlement_fee" and e["owner_id"] == owner
+    )
+
+
+def test_what_people_wrote_is_text_in_a_page(file: File) -> None:
+    owner = next(iter(file.billing))
+    made = next(m for m in year_of(file, owner, is_owner=True) if any(one.job_title for one in m.movements))
+    made.movements = [one._replace(job_title="<b>&") for one in made.movements]
+    page = "".join(as_html(made))
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_a_statement_is_written_from_the_command_line(path: Path, tmp_path: Path) -> None:
+    owner = query(path, "SELECT owner_id FROM billing")[0][0]
+    asked = ("export", "statement", "--owner", owner, "--month", "2025-01", "--db", url(path))
+    outcome = tallyhold(*asked, "--format", "json")
+    assert outcome.returncode == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["ownerId"] == owner
+    page = tmp_path / "statement.html"
+    assert tallyhold(*asked, "--format", "html", "--out", str(page)).returncode == 0
+    assert page.read_text().startswith("<!doctype html>")
+    tester = query(path, "SELECT tester_id FROM wallets")[0][0]
+    outcome = tallyhold(
+        "export", "statement", "--tester", tester, "--month", "2025-02", "--format", "csv", "--db", url(path)
+    )
+    assert len(outcome.stdout.splitlines()) >= 3
+    failed(tallyhold(*asked[:4], "--month", "2025-13", "--format", "csv", "--db", url(path)), 2, "like 2026-10")
+    failed(tallyhold(*asked, "--tester", tester, "--format", "csv"), 2, "one of --owner and --tester")
+
+
+def test_months_have_their_days() -> None:
+    assert [len(month_of(f"2024-{n:02d}").days()) for n in range(1, 13)] == [
+        31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31,
+    ]  # fmt: skip
+    assert month_of("2024-12").ends == month_of("2025-01").begins
+    assert isinstance(month_of("2025-06"), Month)
+    with pytest.raises(ValueError, match="like 2026-10"):
+        month_of("June")
