@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.service.cache import GenerationCache
+from api.service.cache import WeighedCache
 from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
 from api.service.refusals import (
     IdempotencyInProgress,
@@ -25,7 +25,7 @@ from api.service.refusals import (
     Unavailable,
     VersionMismatch,
 )
-from api.service.work import Answer, Context, Detached, Stream, UseCase, Work
+from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
 from domain.catalogue import NAMES
 from domain.decider import Decider
 from domain.errors import InvariantBroken, Refusal
@@ -46,7 +46,8 @@ MAX_WAITING = 4_096
 MAX_BATCH = 256
 MAX_DUE_IN_BATCH = 500
 """Deadlines written in one transaction; the next ones come in the next."""
-CACHED_STREAMS = 5_000
+CACHED_KIB = 64 * 1024
+"""Of states, roughly, in each of two generations: some 10,000 usual jobs, or 100,000 assignments."""
 BUSY_PAUSE_SECONDS = 0.005
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100
@@ -138,7 +139,7 @@ class Committer:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._cache: GenerationCache[UUID, Stream] = GenerationCache(CACHED_STREAMS)
+        self._cache: WeighedCache[UUID, Stream] = WeighedCache(CACHED_KIB, kib)
         self._position = -1
         self._head: Head | None = None
         self._catching_up = True

@@ -24,6 +24,9 @@ from domain.times import Instant
 
 S = TypeVar("S")
 
+BYTES_A_CHARACTER = 4
+"""At most, in Python's memory."""
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What a use case answers: a body to be written as JSON, the job's version, the place of what was made.
@@ -59,6 +62,22 @@ class Stream:
 
     state: Any
     version: int
+
+
+def kib(stream: Stream) -> int:
+    """About how much memory a stream's state holds, rather too much than too little."""
+    job = stream.state
+    if not isinstance(job, Job):
+        return 2
+    terms = job.terms
+    texts = len(terms.description or "")
+    parts = 4 + len(job.assignments)
+    for variant in terms.variants:
+        texts += len(variant.description)
+        for question in variant.feedback_questions:
+            texts += len(question.question_markdown)
+            parts += 1 + len(question.options or ())
+    return parts + BYTES_A_CHARACTER * texts // 1_024
 
 
 class States(Protocol):
