@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 from uuid import UUID
@@ -37,6 +37,7 @@ from api.service.evidence import Evidence
 from api.service.explain import explain_entry
 from api.service.portable_proof import prove_job, prove_tester, whole_log
 from api.service.ports import StoreBusy, StoreFailed
+from api.service.seals import WrongMasterKey
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.settings import Settings, WrongSettings, read_settings, sqlite_path
@@ -53,6 +54,14 @@ from api.store.event_log import EventLog
 from api.store.lock import server_lock
 from api.store.rebuild import is_outdated, rebuild
 from api.store.sandbox_gateway import SandboxGateway
+from api.store.sealing_keys import (
+    SealingKeysFile,
+    keys_path,
+    make_master_key,
+    master_path,
+    open_seals,
+    read_master_key,
+)
 from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
 from api.store.sqlite_audit import SQLiteAudit
 from api.store.sqlite_digest import SQLiteDigest
@@ -103,6 +112,7 @@ class Platform:
         gateway: SandboxGateway | None = None,
         key: SigningKey | None = None,
         checkpoints: Path | None = None,
+        master_key_file: Path | None = None,
         is_locked: bool = False,
     ) -> None:
         self.log: Tallyhold = open_log(path)
@@ -110,10 +120,12 @@ class Platform:
             with nullcontext() if is_locked else server_lock(path):
                 _rebuild(path)
         self._store = SQLiteStore(self.log, path)
-        self.reads = SQLiteReads(path)
+        self._keys = SealingKeysFile(keys_path(path))
+        self.seals = open_seals(self._keys, master_key_file or master_path(path))
+        self.reads = SQLiteReads(path, self.seals.open)
         self._gateway = gateway
         self._digest = SQLiteDigest(path)
-        self.audit = SQLiteAudit(path)
+        self.audit = SQLiteAudit(path, self.seals)
         self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(path)))
         self.service = Service(
             self._store,
@@ -123,6 +135,7 @@ class Platform:
             evidence=self._evidence,
             audit=self.audit,
             gateway_book=gateway,
+            seals=self.seals,
         )
         if gateway is not None:
             gateway.now = self.service.committer.now
@@ -132,6 +145,7 @@ class Platform:
         self._digest.close()
         self.audit.close()
         self.reads.close()
+        self._keys.close()
         self._store.close()
         self.log.close()
         if self._gateway is not None:
@@ -176,8 +190,14 @@ def serve(
         with server_lock(path):
             claim_mode(path, sandbox=settings.sandbox)
             gateway = SandboxGateway(path.with_name(path.name + ".gateway")) if settings.sandbox else None
-            key, checkpoints = _signing_key(settings, path), settings.checkpoints
-            with _platform(path, gateway=gateway, key=key, checkpoints=checkpoints, is_locked=True) as platform:
+            with _platform(
+                path,
+                gateway=gateway,
+                key=_signing_key(settings, path),
+                checkpoints=settings.checkpoints,
+                master_key_file=settings.master_key_file,
+                is_locked=True,
+            ) as platform:
                 _serve(platform, settings)
 
 
@@ -383,6 +403,46 @@ def _rebuild(path: Path) -> int:
 
 
 @app.command()
+def forget(
+    tester: Annotated[str, typer.Option(help="the tester's UUID or public number")],
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase all personal text about a tester for ever: answers, and what others wrote. No money changes."""
+    with _failing_in_one_sentence():
+        settings = read_settings(db=db)
+        with _set_up(settings, _existing) as platform:
+            stream, tester_id = _tester(platform.reads, tester)
+            # First the key, then the record: what is recorded as erased has been.
+            platform.seals.destroy(tester_id)
+        forgotten = _command(settings, lambda _: access.record_erasure(stream))
+        _show(forgotten, as_json, lambda: f"forgotten: tester {forgotten['publicId']}, {tester_id}")
+
+
+def _tester(reads: SQLiteReads, named: str) -> tuple[UUID, UUID]:
+    """The stream and the id of a tester. Raises NotFound."""
+    found = reads.tester_named(named)
+    if found is None:
+        raise NotFound(f"There is no tester {named}; give a tester's UUID or public number.")
+    return found
+
+
+@app.command("rotate-master-key")
+def rotate_master_key(
+    new: Annotated[Path, typer.Option(help="file of the new master key; made if it is not there")],
+    db: Db = None,
+) -> None:
+    """Wrap the keys of all persons with another master key. Not beside a server, which has the old one."""
+    with _failing_in_one_sentence():
+        settings = read_settings(db=db)
+        path = _existing(settings)
+        with server_lock(path), _set_up(settings, _existing) as platform:
+            make_master_key(new)
+            count = platform.seals.rewrap(read_master_key(new))
+        print(f"{count} keys are wrapped with the master key in {new}; serve with TALLYHOLD_MASTER_KEY_FILE={new}")
+
+
+@app.command()
 def demo(
     db: Annotated[str | None, typer.Option("--db", help="keep the database in this new file: sqlite:///FILE")] = None,
 ) -> None:
@@ -418,7 +478,7 @@ def create_key(
 @keys_app.command("list")
 def list_keys(db: Db = None, as_json: AsJson = False) -> None:
     """All keys, the newest first; never the keys themselves."""
-    with _failing_in_one_sentence(), _platform(_existing(read_settings(db=db))) as platform:
+    with _failing_in_one_sentence(), _set_up(read_settings(db=db), _existing) as platform:
         items = list(_all_keys(platform.reads))
         _show(items, as_json, lambda: "\n".join(map(_key_line, items)))
 
@@ -561,6 +621,11 @@ def _log_of(settings: Settings) -> Iterator[EventLog]:
         application.close()
 
 
+def _set_up(settings: Settings, find: Callable[[Settings], Path]) -> AbstractContextManager[Platform]:
+    """The platform over the file that is found for the settings."""
+    return _platform(find(settings), master_key_file=settings.master_key_file)
+
+
 def _existing(settings: Settings) -> Path:
     """The database's file. Raises NotOurs if there is none: a mistyped name must not make one."""
     path = sqlite_path(settings.db)
@@ -580,7 +645,7 @@ def _command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[st
         finally:
             await platform.service.committer.close()
 
-    with _platform(sqlite_path(settings.db)) as platform:
+    with _set_up(settings, lambda settings: sqlite_path(settings.db)) as platform:
         body: dict[str, Any] = msgspec.json.decode(asyncio.run(run(platform)).body)
         return body
 
@@ -596,7 +661,15 @@ def _failing_in_one_sentence() -> Iterator[None]:
         yield
     except WrongSettings as error:
         _fail(str(error), 2)
-    except (NotOurs, Refusal, WrongEvidence, demo_story.DemoFailed, ExportFailed, StatementWrong) as error:
+    except (
+        NotOurs,
+        Refusal,
+        WrongEvidence,
+        WrongMasterKey,
+        demo_story.DemoFailed,
+        ExportFailed,
+        StatementWrong,
+    ) as error:
         _fail(str(error), 1)
     except (StoreBusy, StoreFailed, sqlite3.Error) as error:
         _fail(f"The database could not be used: {error}.", 1)

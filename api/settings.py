@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     sandbox: bool = False
+    master_key_file: Path | None = None
+    """Where the key lies that wraps the keys of persons; beside the database unless given."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = True
     checkpoint_key: Path | None = None

@@ -37,6 +37,7 @@ EVENTS: Mapping[str, type] = {
     "access.registered": access.Registered,
     "access.key_issued": access.KeyIssued,
     "access.key_revoked": access.KeyRevoked,
+    "access.forgotten": access.Forgotten,
 }
 
 NAMES: Mapping[type, str] = {event: name for name, event in EVENTS.items()}

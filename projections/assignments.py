@@ -6,7 +6,7 @@ from typing import Any
 from domain.job import events as e
 from domain.job.deadlines import DeadlineKind
 from domain.recorded import Recorded
-from projections.json import text, to_json
+from projections.json import text
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update, Value
 
 ASSIGNMENTS = Table(
@@ -46,7 +46,8 @@ ASSIGNMENTS = Table(
 )
 """``settlement_status`` is set only where an assignment differs from what its job's settlement says of all.
 
-``payout_cents`` is what was earned until a dispute is resolved, and what was granted after it.
+``answers`` and ``claim_description`` are sealed under the tester's key. ``payout_cents`` is what was earned until a
+dispute is resolved, and what was granted after it.
 """
 
 NOT_WAITING: dict[str, Value] = {"due_at": None, "due_kind": None}
@@ -98,7 +99,7 @@ def _completed(recorded: Recorded[e.TaskCompleted]) -> Iterator[Change]:
             "payout_cents": event.payout_cents,
             "earned_cents": event.payout_cents,
             "earned_fee_cents": event.fee_cents,
-            "answers": to_json(event.answers),
+            "answers": event.answers,
             **NOT_WAITING,
         },
     )

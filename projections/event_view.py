@@ -10,11 +10,11 @@ _SECRET = frozenset({"proof_hash", "key_hash"})
 _INSTANTS = frozenset(
     {"posting_ends_at", "starts_at", "started_at", "completed_at", "hard_deadline", "reserved_until", "deadline"}
 )
-_VERBATIM = frozenset({"answers"})
+_JSON = frozenset({"answers"})
 
 
 def event_view(event: Any) -> dict[str, Any]:
-    """The fields of an event; what must never be shown is left out."""
+    """The fields of an event whose sealed texts were opened; what must never be shown is left out."""
     return _object(msgspec.to_builtins(event, str_keys=True))
 
 
@@ -23,8 +23,10 @@ def _object(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
-    if value is None or name in _VERBATIM:
-        return value
+    if value is None:
+        return None
+    if name in _JSON:
+        return msgspec.Raw(value.encode())
     if name in _INSTANTS:
         return iso(value)
     return _nested(value)

@@ -1,17 +1,26 @@
 """Rows as the answers that users see: every field, null where empty."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from domain.job.slots import Room, open_room
+from domain.sealed import (
+    SealedText,
+    answers_place,
+    billing_discrepancy_place,
+    claim_place,
+    platform_issue_place,
+)
 from domain.times import Instant
 from projections.ledger import entry_id
 from projections.times import iso, iso_or_none
 
 Row = Mapping[str, Any]
+Opens = Callable[[UUID, str, SealedText], str | None]
+"""Opens a text that was sealed under a person's key, given its place; null once the key is destroyed."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -78,16 +87,16 @@ def variant_heads(row: Row, counts: Mapping[str, tuple[int, int]]) -> Iterator[t
         yield named.id, bytes(raw)[:-1] + progress % (maxima[named.id], taken, completed)
 
 
-def assignment_pieces(rows: Iterator[Sequence[Row]], job_settlement: str | None) -> Iterator[bytes]:
+def assignment_pieces(rows: Iterator[Sequence[Row]], job_settlement: str | None, opens: Opens) -> Iterator[bytes]:
     """Completed assignments as JSON, a comma between them, a piece for each page of rows."""
     opening = b""
     for page in rows:
         if page:
-            yield opening + b",".join(_encode(completed_assignment(row, job_settlement)) for row in page)
+            yield opening + b",".join(_encode(completed_assignment(row, job_settlement, opens)) for row in page)
             opening = b","
 
 
-def completed_assignment(row: Row, job_settlement: str | None) -> dict[str, Any]:
+def completed_assignment(row: Row, job_settlement: str | None, opens: Opens) -> dict[str, Any]:
     """One completed assignment as the owner sees it."""
     return {
         "assignmentId": row["assignment_id"],
@@ -98,21 +107,32 @@ def completed_assignment(row: Row, job_settlement: str | None) -> dict[str, Any]
         "durationMinutes": row["duration_minutes"],
         "completedAt": iso_or_none(row["completed_at"]),
         "payoutCents": row["payout_cents"],
-        "feedbackData": feedback(row["answers"]),
+        "feedbackData": feedback(row, opens),
         "artifacts": [],
     }
 
 
-def assignment_item(row: Row, job_settlement: str | None) -> dict[str, Any]:
+def assignment_item(row: Row, job_settlement: str | None, opens: Opens) -> dict[str, Any]:
     """One assignment of any status as the owner sees it."""
-    return {**completed_assignment(row, job_settlement), "variantId": row["variant_id"]}
+    return {**completed_assignment(row, job_settlement, opens), "variantId": row["variant_id"]}
 
 
-def feedback(answers: str | None) -> dict[str, Any] | None:
-    """A tester's words, marked as such: whoever reads them, a program above all, must not take them for orders."""
-    if answers is None:
+def feedback(row: Row, opens: Opens) -> dict[str, Any] | None:
+    """A tester's words, marked as such: whoever reads them, a program above all, must not take them for orders.
+
+    The answers are null once the tester's data was erased.
+    """
+    if row["answers"] is None:
         return None
-    return {"_meta": {"source": "tester_input", "untrusted": True}, "answers": msgspec.Raw(answers.encode())}
+    answers = _opened(row, "answers", answers_place, opens)
+    shown = None if answers is None else msgspec.Raw(answers.encode())
+    return {"_meta": {"source": "tester_input", "untrusted": True}, "answers": shown}
+
+
+def _opened(row: Row, column: str, place: Callable[[UUID], str], opens: Opens) -> str | None:
+    """A text of an assignment's row that is sealed under its tester's key."""
+    sealed = row[column]
+    return None if sealed is None else opens(UUID(row["tester_id"]), place(UUID(row["assignment_id"])), sealed)
 
 
 _OF_ALL = {
@@ -240,7 +260,7 @@ def flags_view(dispute: Row) -> dict[str, bool]:
     return {shown: flags[kept] for shown, kept in _FLAGS.items()}
 
 
-def dispute_item(dispute: Row, claims: Sequence[Row], now: Instant) -> dict[str, Any]:
+def dispute_item(dispute: Row, claims: Sequence[Row], now: Instant, opens: Opens) -> dict[str, Any]:
     """A dispute as operators see it, with its age in seconds."""
     return {
         "jobId": dispute["job_id"],
@@ -249,15 +269,17 @@ def dispute_item(dispute: Row, claims: Sequence[Row], now: Instant) -> dict[str,
         "openedAt": iso(dispute["opened_at"]),
         "ageSeconds": (now - dispute["opened_at"]) // 1_000,
         **flags_view(dispute),
-        "platformIssueDescription": dispute["platform_issue_description"],
-        "billingDiscrepancyDescription": dispute["billing_discrepancy_description"],
+        "platformIssueDescription": _of_owner(dispute, "platform_issue_description", platform_issue_place, opens),
+        "billingDiscrepancyDescription": _of_owner(
+            dispute, "billing_discrepancy_description", billing_discrepancy_place, opens
+        ),
         "assignments": [
             {
                 "assignmentId": claim["assignment_id"],
                 "testerId": claim["tester_public_id"],
                 "testerUserId": claim["tester_id"],
                 "category": claim["claim_category"],
-                "description": claim["claim_description"],
+                "description": _opened(claim, "claim_description", claim_place, opens),
                 "earnedCents": claim["earned_cents"],
                 "earnedFeeCents": claim["earned_fee_cents"],
                 "resolved": claim["settlement_status"] == "resolved",
@@ -265,6 +287,12 @@ def dispute_item(dispute: Row, claims: Sequence[Row], now: Instant) -> dict[str,
             for claim in claims
         ],
     }
+
+
+def _of_owner(dispute: Row, column: str, place: Callable[[UUID], str], opens: Opens) -> str | None:
+    """A text of a dispute's row that is sealed under the owner's key."""
+    sealed = dispute[column]
+    return None if sealed is None else opens(UUID(dispute["owner_id"]), place(UUID(dispute["job_id"])), sealed)
 
 
 def ledger_entry(row: Row) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from domain.job.state import Phase
 from domain.job.terms import FeedbackQuestion, InputType, PayKind, PaymentRule, Terms, Variant
 from domain.money import fee_cents
 from domain.recorded import SYSTEM, Recorded
+from domain.sealed import SealedText
 from domain.times import DAY, MINUTE, Instant
 from tests.given import NOW
 
@@ -58,6 +59,7 @@ def per_minute(rate_cents: int, cap_minutes: int | None = None) -> PaymentRule:
 
 RATING = FeedbackQuestion(id="rating", question_markdown="Rate the design", input_type=InputType.STAR_RATING)
 ANSWERS = {"rating": 4}
+SEALED_ANSWERS = SealedText("sealed answers")
 
 
 def variant(number: int = 0, least: int = 5, most: int | None = None, **changes: Any) -> Variant:
@@ -139,7 +141,7 @@ def completed_by(who: Person, payout: int = 300, minutes: int = 8, at: Instant |
         assignment_id=who.slot,
         tester_id=who.id,
         completed_at=NOW + minutes * MINUTE if at is None else at,
-        answers=ANSWERS,
+        answers=SEALED_ANSWERS,
         duration_minutes=minutes,
         payout_cents=payout,
         fee_cents=fee_cents(payout, FEE_BASIS_POINTS),
@@ -216,8 +218,13 @@ def refunded_for(who: Person, payout: int = 300, fee: int = 90) -> e.Refunded:
     return e.Refunded(assignment_id=who.slot, tester_id=who.id, owner_id=OWNER, payout_cents=payout, fee_cents=fee)
 
 
+def sealed(text: str | None) -> SealedText | None:
+    """The domain takes any text for a sealed one."""
+    return None if text is None else SealedText(text)
+
+
 def claim_on(who: Person, category: str | None = None, description: str | None = None) -> e.Claim:
-    return e.Claim(assignment_id=who.slot, category=category, description=description)
+    return e.Claim(assignment_id=who.slot, tester_id=who.id, category=category, description=sealed(description))
 
 
 def disputed(*claims: e.Claim, **flags: bool) -> e.Disputed:
@@ -231,7 +238,7 @@ def disputed(*claims: e.Claim, **flags: bool) -> e.Disputed:
 
 
 def resolved(*people: Person, remaining: int = 0, note: str | None = None) -> e.Resolved:
-    verdicts = tuple(e.Verdict(assignment_id=who.slot, note=note) for who in people)
+    verdicts = tuple(e.Verdict(assignment_id=who.slot, tester_id=who.id, note=sealed(note)) for who in people)
     return e.Resolved(verdicts=verdicts, remaining=remaining)
 
 
@@ -286,7 +293,10 @@ def start_by(who: Person) -> c.StartTask:
 
 def submit_by(who: Person, answers: dict[str, Any] | None = None, proof_matches: bool | None = None) -> c.SubmitTask:
     return c.SubmitTask(
-        assignment_id=who.slot, answers=ANSWERS if answers is None else answers, proof_matches=proof_matches
+        assignment_id=who.slot,
+        answers=ANSWERS if answers is None else answers,
+        sealed_answers=SEALED_ANSWERS,
+        proof_matches=proof_matches,
     )
 
 
@@ -295,7 +305,7 @@ def return_by(who: Person) -> c.ReturnSlot:
 
 
 def grant(who: Person, payout: int, fee: int | None = None, note: str | None = None) -> c.Resolution:
-    return c.Resolution(assignment_id=who.slot, payout_cents=payout, fee_cents=fee, note=note)
+    return c.Resolution(assignment_id=who.slot, payout_cents=payout, fee_cents=fee, note=sealed(note))
 
 
 def resolve(*resolutions: c.Resolution) -> c.ResolveDispute:

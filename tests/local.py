@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import closing
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -15,9 +15,11 @@ from api.service.access import register_with_key
 from api.service.committer import Reply
 from api.service.evidence import Evidence
 from api.service.ports import Gateway
+from api.service.seals import MasterKey, Seals
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.store.checkpoint_files import CheckpointFiles
+from api.store.sealing_keys import SealingKeysFile, keys_path
 from api.store.sqlite import Tallyhold, connect, open_log
 from api.store.sqlite_audit import SQLiteAudit
 from api.store.sqlite_digest import SQLiteDigest
@@ -54,8 +56,9 @@ def new_database(path: Path, at: Instant = NOW) -> None:
 class Local:
     """One process's part of the platform; several of them may share a file.
 
-    ``make_store`` gives a store that fails where a test wants it to. Without ``service.start()`` nobody watches the
-    clock and no purchase is asked again: only commands and reads make deadlines pass.
+    ``make_store`` gives a store that fails where a test wants it to. Without ``chance`` the same life is the same
+    bytes: sealing keys and nonces are all zero. Without ``service.start()`` nobody watches the clock and no purchase
+    is asked again: only commands and reads make deadlines pass.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Local:
         clock: HandClock | None = None,
         gateway: Gateway | None = None,
         make_store: Callable[[Tallyhold, Path], SQLiteStore] = SQLiteStore,
+        chance: Callable[[int], bytes] = bytes,
     ) -> None:
         if not path.exists():
             new_database(path)
@@ -71,11 +75,15 @@ class Local:
         self.clock = clock or HandClock(NOW)
         self.log = open_log(path)
         self.store = make_store(self.log, path)
-        self.reads = SQLiteReads(path)
+        self.keys = SealingKeysFile(keys_path(path))
+        self.seals = Seals(self.keys, MasterKey(bytes(32)), chance)
+        self.reads = SQLiteReads(path, self.seals.open)
         self.digest = SQLiteDigest(path)
-        self.audit = SQLiteAudit(path)
+        self.audit = SQLiteAudit(path, self.seals)
         evidence = Evidence(self.digest, None, CheckpointFiles(path.with_name("checkpoints")))
-        self.service = Service(self.store, self.reads, self.clock, gateway, evidence=evidence, audit=self.audit)
+        self.service = Service(
+            self.store, self.reads, self.clock, gateway, evidence=evidence, audit=self.audit, seals=self.seals
+        )
         self.committer = self.service.committer
 
     def close(self) -> None:
@@ -84,6 +92,7 @@ class Local:
         self.digest.close()
         self.audit.close()
         self.reads.close()
+        self.keys.close()
         self.store.close()
         self.log.close()
 
@@ -101,6 +110,17 @@ class Local:
     def ask(self, use_case: UseCase, **context: Any) -> "asyncio.Future[Reply]":
         """Queue a command, as a request does."""
         return self.committer.submit(use_case, Context(**{"actor": SYSTEM, **context}))
+
+
+@contextmanager
+def audit_of(path: Path) -> Iterator[SQLiteAudit]:
+    """The audit trail of a file that a Local wrote."""
+    with closing(SealingKeysFile(keys_path(path))) as keys, closing(_audit(path, keys)) as audit:
+        yield audit
+
+
+def _audit(path: Path, keys: SealingKeysFile) -> SQLiteAudit:
+    return SQLiteAudit(path, Seals(keys, MasterKey(bytes(32))))
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:

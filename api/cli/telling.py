@@ -48,7 +48,9 @@ _TOLD: Mapping[type, Callable[[Any, Called], str]] = {
     job.Settled: lambda e, _: f"{e.hold_cents} to approve, {e.released_cents} released",
     job.Approved: lambda e, _: "everybody is paid",
     job.Disputed: lambda e, called: ", ".join(f"{called(c.assignment_id)} {c.category}" for c in e.claims),
-    job.Resolved: lambda e, called: ", ".join(f"{called(v.assignment_id)} {v.note}" for v in e.verdicts),
+    job.Resolved: lambda e, called: ", ".join(
+        f"{called(v.assignment_id)}{', note sealed' if v.note else ''}" for v in e.verdicts
+    ),
     job.SlotTaken: lambda e, called: f"{called(e.assignment_id)}, until {_clock(e.reserved_until)}",
     job.TaskStarted: lambda e, called: f"{called(e.assignment_id)}, until {_clock(e.hard_deadline)}",
     job.TaskCompleted: lambda e, called: f"{called(e.assignment_id)}: {e.payout_cents} for {e.duration_minutes} min",

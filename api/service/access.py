@@ -6,11 +6,12 @@ from uuid import UUID
 from api.service.ids import new_id
 from api.service.keys import key_hash, new_key
 from api.service.work import Answer, UseCase, Work
-from domain.access.commands import IssueKey, Register, RevokeKey
+from domain.access.commands import Forget, IssueKey, Register, RevokeKey
 from domain.access.decider import ACCESS, Principal
 from domain.access.events import Role
 from domain.errors import invalid
 from domain.ids import access_stream
+from projections.times import iso
 
 FIRST_PUBLIC_ID = 100_000
 """Public ids are this number + the position of the tester's first event: never used twice."""
@@ -53,6 +54,18 @@ def revoke_key(stream: UUID, key_id: UUID) -> UseCase:
         events = ACCESS.decide(RevokeKey(key_id=key_id), work.state(ACCESS, stream), work.now)
         work.record(ACCESS, stream, events)
         return Answer({"keyId": str(key_id), "revoked": True})
+
+    return run
+
+
+def record_erasure(stream: UUID) -> UseCase:
+    """Record that the personal text about a principal was erased; its key has to be destroyed before."""
+
+    def run(work: Work) -> Answer:
+        principal = work.state(ACCESS, stream)
+        work.record(ACCESS, stream, ACCESS.decide(Forget(), principal, work.now))
+        assert principal is not None
+        return Answer({**principal_body(principal), "forgottenAt": iso(work.now)})
 
     return run
 

@@ -25,6 +25,7 @@ from api.service.refusals import (
     Unavailable,
     VersionMismatch,
 )
+from api.service.seals import Seals
 from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
 from domain.catalogue import NAMES
 from domain.decider import Decider
@@ -130,9 +131,10 @@ class _Poison(Exception):
 class Committer:
     """One per process. Owns the states of streams; nobody else may touch them."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, seals: Seals) -> None:
         self._store = store
         self._clock = clock
+        self._seals = seals
         self._waiting: deque[Waiting] = deque()
         self._catch_ups: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
@@ -473,6 +475,7 @@ class Committer:
             context=context,
             next_position=flush.head.position + len(flush.events) + 1,
             books=_Books(self._store, flush.events),
+            seals=self._seals,
             clock=flush.head.sandbox_now,
         )
 

@@ -47,6 +47,11 @@ class KeptViews:
         self._details: GenerationCache[UUID, _Kept[Detail]] = GenerationCache(DETAILS_KEPT)
         self._pages: GenerationCache[tuple[UUID, int | None, int], _Kept[Page]] = GenerationCache(PAGES_KEPT)
 
+    def clear(self) -> None:
+        """Make everything anew: somebody may have been forgotten, whose words stand in what is kept."""
+        self._details.clear()
+        self._pages.clear()
+
     def job_detail(self, job_id: UUID) -> Detail:
         """A job as its owner sees it."""
         kept = self._details.get(job_id)

@@ -14,16 +14,16 @@ class KeyRing:
     def __init__(self, reads: Reads, changes: RecentChanges) -> None:
         self._reads = reads
         self._changes = changes
-        self._access_position = -1
         self._principals: GenerationCache[bytes, Principal] = GenerationCache(CACHED_KEYS)
 
     def principal(self, authorization: bytes) -> Principal | None:
         """Whose ``Bearer`` key it is, as of the newest event of the log; null if nobody's."""
-        self._changes.position()
-        if self._access_position != self._changes.access_position:
-            self._access_position = self._changes.access_position
-            self._principals.clear()
+        self._changes.position()  # clears this, where a key was revoked
         return self._principals.get(authorization) or self._look_up(authorization)
+
+    def clear(self) -> None:
+        """Look everybody up again: some key may have been revoked."""
+        self._principals.clear()
 
     def _look_up(self, authorization: bytes) -> Principal | None:
         scheme, _, key = authorization.decode("latin-1").partition(" ")

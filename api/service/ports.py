@@ -1,6 +1,6 @@
 """What the service needs of the world: a store, a clock and a payment gateway."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -106,6 +106,25 @@ class Store(Protocol):
 
     def rollback(self) -> None:
         """Forget all of it."""
+
+
+class SealingKeys(Protocol):
+    """The wrapped keys of persons, apart from the log. Each call is durable when it returns."""
+
+    def wrapped(self, person_id: UUID) -> bytes | None:
+        """A person's key; null if there is none, or none any more."""
+
+    def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
+        """Keep a person's first key, and which master key wraps it; nothing if the person ever had one."""
+
+    def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
+        """Wrap every key anew, all or none; how many there are."""
+
+    def destroy(self, person_id: UUID) -> None:
+        """Destroy a person's key, and never take another one."""
+
+    def masters(self) -> frozenset[str]:
+        """The names of the master keys that wrap what is kept."""
 
 
 class Clock(Protocol):

@@ -1,7 +1,7 @@
 """What has changed in the log of late, in any process: who keeps something in memory asks here if it still holds."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from api.service.reads import Reads
@@ -26,8 +26,8 @@ class RecentChanges:
         """Of changes up to this position nothing is known any more."""
         self._changed: dict[UUID, int] = {}
         self._position = -1
-        self.access_position = -1
-        """Where the log stood when a principal or key was last seen to have changed."""
+        self.on_access_change: list[Callable[[], None]] = []
+        """Called when anything may have happened to any principal or key: one was revoked, or somebody forgotten."""
 
     def position(self) -> int:
         """The end of the log, as this turn of the event loop knows it."""
@@ -50,10 +50,15 @@ class RecentChanges:
         position = self._reads.position()
         if position - self._position > MAX_TAKEN_IN or len(self._changed) > MAX_REMEMBERED:
             self._changed.clear()
-            self._forgotten = self.access_position = position
+            self._forgotten = position
+            self._tell()
         elif position != self._position:
-            for stream, is_access in self._reads.changes(self._position, position):
-                self._changed[stream] = position
-                if is_access:
-                    self.access_position = position
+            changes = self._reads.changes(self._position, position)
+            self._changed.update((stream, position) for stream, _ in changes)
+            if any(is_access for _, is_access in changes):
+                self._tell()
         self._position = position
+
+    def _tell(self) -> None:
+        for listener in self.on_access_change:
+            listener()

@@ -18,9 +18,10 @@ from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
 from api.service.refusals import Overloaded, Unavailable
+from api.service.seals import Seals
 from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
-from domain.errors import Refusal
+from domain.errors import Forbidden, Refusal
 from domain.recorded import SYSTEM, Recorded
 
 log = logging.getLogger("tallyhold.service")
@@ -76,10 +77,12 @@ class Service:
         *,
         evidence: Evidence,
         audit: AuditReads,
+        seals: Seals,
         gateway_book: GatewayBook | None = None,
     ) -> None:
         self.reads = reads
-        self.committer = Committer(store, clock)
+        self.seals = seals
+        self.committer = Committer(store, clock, seals)
         self.evidence = evidence
         self.audit = audit
         self.gateway_book = gateway_book
@@ -88,6 +91,7 @@ class Service:
         self.changes = RecentChanges(reads)
         self.key_ring = KeyRing(reads, self.changes)
         self.kept_views = KeptViews(reads, self.changes)
+        self.changes.on_access_change += [self.key_ring.clear, self.kept_views.clear, seals.forget_cached]
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -135,6 +139,11 @@ class Service:
         """Before anything is shown: write what is due by now."""
         if self.committer.has_due():
             await self.committer.catch_up()
+
+    async def prepare_to_seal(self, person_id: UUID) -> None:
+        """Make a person's sealing key where there is none, off the command's path. Raises Forbidden after erasure."""
+        if not self.seals.knows(person_id) and not await asyncio.to_thread(self.seals.make_key, person_id):
+            raise Forbidden("Your data was erased at your request; nothing more can be recorded about you.")
 
     async def proof_hash(self, job_id: UUID, assignment_id: UUID) -> str | None:
         """The hash that a tester's proof has to match, if one is waited for."""

@@ -1,19 +1,23 @@
 """Use cases of testers: assignments and the wallet."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from api.service.work import Answer, UseCase, Work
-from domain.errors import invalid
+from domain.errors import Forbidden, invalid
 from domain.job import commands as c
 from domain.job.decider import MAX_WRONG_PROOFS
 from domain.job.events import ProofRejected
 from domain.job.state import AssignmentStatus
+from domain.sealed import answers_place
 from domain.tester.commands import Withdraw
 from domain.tester.decider import WALLET
 from projections.terms_view import variant_view
 from projections.times import iso, iso_or_none
+
+_encode = msgspec.json.Encoder().encode
 
 
 def take_slot(job_id: UUID, command: c.TakeSlot) -> UseCase:
@@ -48,15 +52,23 @@ def proof_hash_of(job_id: UUID, assignment_id: UUID) -> UseCase:
     return run
 
 
-def submit_task(job_id: UUID, command: c.SubmitTask) -> UseCase:
+def submit_task(job_id: UUID, assignment_id: UUID, answers: dict[str, Any], proof_matches: bool | None) -> UseCase:
     """Hand in. A wrong proof is refused, and counted."""
 
     def run(work: Work) -> Answer:
-        asked = command
-        if work.context.dry_run and work.job(job_id).terms.proof_hash is not None:
-            asked = replace(command, proof_matches=True)  # a dry run can't be used to guess the password
-        events = work.command_job(job_id, asked)
-        answer = _answer(work, job_id, command.assignment_id)
+        job = work.job(job_id)
+        sealed = work.seal(
+            job.assignments[assignment_id].tester_id, answers_place(assignment_id), _encode(answers).decode()
+        )
+        if sealed is None:
+            raise Forbidden("Your data was erased at your request; nothing more can be handed in.")
+        # A dry run can't be used to guess the password.
+        matches = True if work.context.dry_run and job.terms.proof_hash is not None else proof_matches
+        command = c.SubmitTask(
+            assignment_id=assignment_id, answers=answers, sealed_answers=sealed, proof_matches=matches
+        )
+        events = work.command_job(job_id, command)
+        answer = _answer(work, job_id, assignment_id)
         if any(isinstance(event, ProofRejected) for event in events):
             wrong = invalid("/proofValue", "is not the job's password; after five wrong ones nothing can be handed in")
             return Answer(answer.body, refusal=wrong)

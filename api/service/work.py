@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.service.ids import new_id
+from api.service.seals import Seals
 from domain.credits.commands import CreditsCommand
 from domain.credits.decider import CREDITS
 from domain.credits.escrow import credits_command
@@ -20,6 +21,7 @@ from domain.job.decider import JOB
 from domain.job.events import Created, JobEvent
 from domain.job.state import Job
 from domain.recorded import Actor, Recorded
+from domain.sealed import SealedText
 from domain.times import Instant
 
 S = TypeVar("S")
@@ -132,6 +134,7 @@ class Work:
     context: Context
     next_position: int
     books: Books
+    seals: Seals
     events: list[Recorded[Any]] = field(default_factory=list)
     clock: Instant | None = None
     """Where the sandbox's clock stands, null when time is real; earlier commands of the batch may have moved it."""
@@ -139,6 +142,13 @@ class Work:
     """The purchase that has to end before the caller can be answered."""
     ends_purchase: UUID | None = None
     """The purchase whose waiting caller this answers."""
+
+    def seal(self, person_id: UUID, place: str, text: str) -> SealedText | None:
+        """A text as an event may carry it; null once the person's data was erased.
+
+        A dry run makes no key, and what it shows goes to the one who sent the text: it stays open.
+        """
+        return SealedText(text) if self.context.dry_run else self.seals.seal(person_id, place, text)
 
     def state(self, decider: Decider[Any, S, Any], stream_id: UUID) -> S | None:
         """The state of a stream, null if nothing ever happened in it."""

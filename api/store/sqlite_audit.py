@@ -11,6 +11,7 @@ from uuid import UUID
 
 from api.evidence.proof_file import Stored
 from api.service.reads import AuditReads, EventPage, Moment, Page, RefusalFilter
+from api.service.seals import Seals
 from api.store.audit_index import BLOCK, Whose, block_of, wanted_keys
 from api.store.mapper import to_recorded
 from api.store.replayed import replayed
@@ -37,10 +38,11 @@ _EVENTS = "SELECT position, originator_id, originator_version, topic, state FROM
 
 
 class SQLiteAudit:
-    """See AuditReads."""
+    """See AuditReads. Events are shown with their sealed texts open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seals: Seals) -> None:
         self._path = path
+        self._seals = seals
         self._connection = connect(str(path))
         self._connection.execute("PRAGMA query_only = 1")
         self._whose = Whose(self._connection)
@@ -68,7 +70,9 @@ class SQLiteAudit:
                 break
         else:
             search.reached = max(search.reached, end)
-        return EventPage([_recorded(row) for row in search.found], search.reached, search.reached < end)
+        return EventPage(
+            [self._seals.opened(_recorded(row)) for row in search.found], search.reached, search.reached < end
+        )
 
     def _runs(self, keys: Sequence[int], after: int, end: int) -> Iterator[tuple[int, int]]:
         """What is to be looked at: runs of positions, from the first to the last of each, in order."""
@@ -122,6 +126,9 @@ class SQLiteAudit:
         return low
 
     def stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
+        return [self._seals.opened(each) for each in self._sealed_stream(stream, after_version, limit)]
+
+    def _sealed_stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
         rows = self._connection.execute(
             _EVENTS + "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version LIMIT ?",
             (stream.hex, after_version, limit),
@@ -136,10 +143,10 @@ class SQLiteAudit:
         return end
 
     def job_at(self, job_id: UUID, version: int) -> bytes:
-        with replayed([self.stream(job_id, 0, version)], lambda done: None) as connection:
+        with replayed([self._sealed_stream(job_id, 0, version)], lambda done: None) as connection:
             connection.row_factory = sqlite3.Row
             row = connection.execute(DETAIL, (str(job_id),)).fetchone()
-            return b"".join(detail_pieces(connection, row, None))
+            return b"".join(detail_pieces(connection, row, None, self._seals.open))
 
     def billing_at(self, owner_id: UUID, position: int) -> tuple[int, int]:
         credits_of, escrows = f"owner:{owner_id}:credits", f"owner:{owner_id}:escrow:%"
@@ -154,7 +161,7 @@ class SQLiteAudit:
 
     def event(self, position: int) -> Recorded[Any] | None:
         row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
-        return _recorded(row) if row else None
+        return self._seals.opened(_recorded(row)) if row else None
 
     def stored(self, position: int) -> Stored:
         row: Row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
@@ -192,7 +199,7 @@ class SQLiteAudit:
 
     @contextmanager
     def apart(self) -> Iterator[AuditReads]:
-        with closing(SQLiteAudit(self._path)) as other:
+        with closing(SQLiteAudit(self._path, self._seals)) as other:
             yield other
 
     def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:

@@ -4,7 +4,7 @@ Point reads take some microseconds and run on the event loop: a thread pool woul
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, product
 from operator import itemgetter
@@ -36,8 +36,9 @@ AT_ONCE = 500
 class SQLiteReads:
     """Reads of one process. A snapshot keeps several statements on one state of the database."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opens: views.Opens) -> None:
         self._path = path
+        self._opens = opens
         self._connection = self._connect()
         self._owners: GenerationCache[UUID, UUID] = GenerationCache(OWNERS_CACHED)
         self._plain = self._connection.cursor()
@@ -79,7 +80,7 @@ class SQLiteReads:
 
     # -- access ------------------------------------------------------------------------------------------------
 
-    def changes(self, after: int, upto: int) -> Iterable[tuple[UUID, bool]]:
+    def changes(self, after: int, upto: int) -> Sequence[tuple[UUID, bool]]:
         """The streams of the events behind one position and up to another, and which are those of principals."""
         rows = self._plain.execute(
             "SELECT DISTINCT originator_id, topic >= 'access.' AND topic < 'access/' FROM stored_events "
@@ -103,6 +104,14 @@ class SQLiteReads:
     def stream_of_principal(self, principal_id: UUID) -> UUID | None:
         row = self._one("SELECT stream FROM principals WHERE principal_id = ?", str(principal_id))
         return UUID(row[0]) if row else None
+
+    def tester_named(self, name: str) -> tuple[UUID, UUID] | None:
+        """The stream and the id of the tester with a UUID or public number."""
+        column = "public_id" if name.isdecimal() else "principal_id"
+        row = self._one(
+            f"SELECT stream, principal_id FROM principals WHERE {column} = ? AND role = 'tester'", name.lower()
+        )
+        return (UUID(row[0]), UUID(row[1])) if row else None
 
     def stream_of_key(self, key_id: UUID) -> UUID | None:
         row = self._one("SELECT stream FROM keys WHERE key_id = ?", str(key_id))
@@ -173,13 +182,13 @@ class SQLiteReads:
         row = self._one(DETAIL, str(job_id))
         if row["assignments"]:  # more statements follow, on the same state of the database
             return _begun(self._detail_of_several(job_id, timed_out))
-        return row["version"], detail_pieces(self._connection, row, timed_out)
+        return row["version"], detail_pieces(self._connection, row, timed_out, self._opens)
 
     def _detail_of_several(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
         with self._snapshot():
             row = self._one(DETAIL, str(job_id))
             if row["completed"] <= AT_ONCE:
-                return iter([row["version"], *detail_pieces(self._connection, row, timed_out)])
+                return iter([row["version"], *detail_pieces(self._connection, row, timed_out, self._opens)])
         return self._detail_on_its_own(job_id, timed_out)
 
     def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
@@ -190,7 +199,7 @@ class SQLiteReads:
             with self._snapshot(connection):
                 row = connection.execute(DETAIL, (str(job_id),)).fetchone()
                 yield row["version"]
-                yield from detail_pieces(connection, row, timed_out)
+                yield from detail_pieces(connection, row, timed_out, self._opens)
         finally:
             connection.close()
 
@@ -205,7 +214,7 @@ class SQLiteReads:
                 after or 0,
                 limit + 1,
             )
-        return _page(rows, limit, "position", lambda row: views.assignment_item(row, settled))
+        return _page(rows, limit, "position", lambda row: views.assignment_item(row, settled, self._opens))
 
     def settlement(self, job_id: UUID) -> tuple[int, dict[str, Any]]:
         """A job's version, and where its settlement stands."""
@@ -334,7 +343,7 @@ class SQLiteReads:
             "SELECT * FROM assignments WHERE job_id = ? AND settlement_status IS NOT NULL ORDER BY position",
             row["job_id"],
         )
-        return views.dispute_item(row, claims, now)
+        return views.dispute_item(row, claims, now, self._opens)
 
 
 _TESTER_ASSIGNMENT = (
@@ -355,7 +364,9 @@ _JOBS = f"SELECT {', '.join(views.LIST_COLUMNS)} FROM jobs WHERE owner_id = ? AN
 DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
 
 
-def detail_pieces(connection: sqlite3.Connection, row: Row, timed_out: bool | None) -> Iterator[bytes]:
+def detail_pieces(
+    connection: sqlite3.Connection, row: Row, timed_out: bool | None, opens: views.Opens
+) -> Iterator[bytes]:
     """A job's detail in pieces of JSON."""
     waited = "" if timed_out is None else f',"timedOut":{"true" if timed_out else "false"}'
     yield f'{views.job_detail_head(row)}{waited},"variants":['.encode()
@@ -365,7 +376,8 @@ def detail_pieces(connection: sqlite3.Connection, row: Row, timed_out: bool | No
     for variant_id, head in views.variant_heads(row, counts):
         yield opening + head + b',"completedAssignments":['
         if row["completed"]:
-            yield from views.assignment_pieces(_completed(connection, job_id, variant_id), row["settlement_status"])
+            rows = _completed(connection, job_id, variant_id)
+            yield from views.assignment_pieces(rows, row["settlement_status"], opens)
         yield b"]}"
         opening = b","
     yield b"]}"

@@ -28,4 +28,9 @@ class RevokeKey:
     key_id: UUID
 
 
-AccessCommand: TypeAlias = Register | IssueKey | RevokeKey
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Record that all personal text about the principal was erased."""
+
+
+AccessCommand: TypeAlias = Register | IssueKey | RevokeKey | Forget

@@ -23,10 +23,11 @@ class Principal:
     public_id: int | None
     keys: frozenset[UUID] = frozenset()
     revoked_keys: frozenset[UUID] = frozenset()
+    is_forgotten: bool = False
 
 
 def decide(command: c.AccessCommand, principal: Principal | None, now: Instant) -> tuple[e.AccessEvent, ...]:
-    """The events that follow; none for a principal that is registered, or a key that is revoked, already."""
+    """The events that follow; none where what is asked for holds already."""
     if isinstance(command, c.Register):
         return () if principal else (_registered(command),)
     if principal is None:
@@ -42,6 +43,8 @@ def decide(command: c.AccessCommand, principal: Principal | None, now: Instant) 
             if key_id in principal.revoked_keys:
                 return ()
             raise NotFound("There is no such key.")
+        case c.Forget():
+            return () if principal.is_forgotten else (e.Forgotten(principal_id=principal.id),)
         case _:
             assert_never(command)
 
@@ -68,6 +71,8 @@ def evolve(principal: Principal | None, event: e.AccessEvent) -> Principal:
                 keys=principal.keys - {event.key_id},
                 revoked_keys=principal.revoked_keys | {event.key_id},
             )
+        case Principal(), e.Forgotten():
+            return replace(principal, is_forgotten=True)
         case _:
             raise InvariantBroken(f"{type(event).__name__} cannot follow {type(principal).__name__}.")
 

@@ -34,4 +34,14 @@ class KeyRevoked:
     key_id: UUID
 
 
-AccessEvent: TypeAlias = Registered | KeyIssued | KeyRevoked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """The key under which all personal text about the principal was sealed is destroyed: nobody can read it any more.
+
+    Money, and the API keys with which it can be withdrawn, are as they were.
+    """
+
+    principal_id: UUID
+
+
+AccessEvent: TypeAlias = Registered | KeyIssued | KeyRevoked | Forgotten

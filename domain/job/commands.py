@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.job.deadlines import Deadline
 from domain.job.events import NO_FLAGS, Flags
 from domain.job.terms import Terms
+from domain.sealed import SealedText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +54,14 @@ class TesterClaim:
 
     tester: UUID | int
     category: str
-    description: str | None = None
+    description: SealedText | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeJob:
     flags: Flags = NO_FLAGS
-    platform_issue_description: str | None = None
-    billing_discrepancy_description: str | None = None
+    platform_issue_description: SealedText | None = None
+    billing_discrepancy_description: SealedText | None = None
     testers: tuple[TesterClaim, ...] = ()
 
 
@@ -71,7 +72,7 @@ class Resolution:
     assignment_id: UUID
     payout_cents: int
     fee_cents: int | None = None
-    note: str | None = None
+    note: SealedText | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +100,14 @@ class StartTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitTask:
-    """Feedback. ``proof_matches`` tells whether the password was right; null when none was given."""
+    """Feedback. ``proof_matches`` tells whether the password was right; null when none was given.
+
+    ``answers`` are checked, ``sealed_answers`` are recorded.
+    """
 
     assignment_id: UUID
     answers: dict[str, Any]
+    sealed_answers: SealedText
     proof_matches: bool | None = None
 
 

@@ -248,7 +248,7 @@ def _completed(command: c.SubmitTask, assignment: Assignment, job: Job, now: Ins
         assignment_id=assignment.id,
         tester_id=assignment.tester_id,
         completed_at=now,
-        answers=command.answers,
+        answers=command.sealed_answers,
         duration_minutes=minutes,
         payout_cents=payout,
         fee_cents=fee_cents(payout, job.terms.pricing.fee_basis_points),

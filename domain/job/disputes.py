@@ -8,6 +8,7 @@ from domain.job import events as e
 from domain.job.commands import DisputeJob, Resolution, ResolveDispute, TesterClaim
 from domain.job.state import Assignment, AssignmentStatus, Job, Phase
 from domain.money import fee_cents
+from domain.sealed import SealedText
 
 
 def approve(job: Job) -> tuple[e.JobEvent, ...]:
@@ -50,7 +51,7 @@ def _listed(command: DisputeJob, job: Job) -> dict[UUID, TesterClaim]:
     problems = []
     for index, claim in enumerate(command.testers):
         pointer = f"/testers/{index}/testerUserId"
-        assignment = _of_tester(job, claim.tester)
+        assignment = assignment_of(job, claim.tester)
         if assignment is None or assignment.status is not AssignmentStatus.COMPLETED:
             problems.append(FieldProblem(pointer, "must be a tester with a completed assignment in this job"))
         elif assignment.id in listed:
@@ -62,7 +63,8 @@ def _listed(command: DisputeJob, job: Job) -> dict[UUID, TesterClaim]:
     return listed
 
 
-def _of_tester(job: Job, tester: UUID | int) -> Assignment | None:
+def assignment_of(job: Job, tester: UUID | int) -> Assignment | None:
+    """The assignment of a tester who is named by UUID or by public id, if there is one."""
     tester_id = job.tester_of_public_id.get(tester) if isinstance(tester, int) else tester
     assignment_id = job.assignment_of_tester.get(tester_id) if tester_id else None
     return job.assignments[assignment_id] if assignment_id else None
@@ -73,16 +75,22 @@ def _claims(command: DisputeJob, job: Job, listed: dict[UUID, TesterClaim]) -> I
     for assignment in job.completed_assignments():
         claim = listed.get(assignment.id)
         if claim is not None:
-            yield e.Claim(assignment_id=assignment.id, category=claim.category, description=claim.description)
+            yield _claim(assignment, claim.category, claim.description)
         elif about_everyone:
-            yield e.Claim(assignment_id=assignment.id, category=None, description=None)
+            yield _claim(assignment, None, None)
+
+
+def _claim(assignment: Assignment, category: str | None, description: SealedText | None) -> e.Claim:
+    return e.Claim(
+        assignment_id=assignment.id, tester_id=assignment.tester_id, category=category, description=description
+    )
 
 
 def resolve(command: ResolveDispute, job: Job) -> tuple[e.JobEvent, ...]:
     """An operator's verdicts: what is granted is paid, the rest of what was earned goes back to the owner."""
     decided = _decided(command, job)
     resolved = e.Resolved(
-        verdicts=tuple(e.Verdict(assignment_id=a.id, note=r.note) for a, r in decided),
+        verdicts=tuple(e.Verdict(assignment_id=a.id, tester_id=a.tester_id, note=r.note) for a, r in decided),
         remaining=job.open_claims - len(decided),
     )
     return (resolved, *(moved for a, r in decided for moved in _moved(job, a, r)))

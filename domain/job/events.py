@@ -7,10 +7,11 @@ decision that led to it comes just before and carries none.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from domain.job.terms import Terms
+from domain.sealed import SealedText
 from domain.times import Instant
 
 
@@ -102,8 +103,9 @@ class Claim:
     """What the owner says of one tester's work; category and text are null when only the whole was disputed."""
 
     assignment_id: UUID
+    tester_id: UUID
     category: str | None
-    description: str | None
+    description: SealedText | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +127,16 @@ class Disputed:
 
     owner_id: UUID
     flags: Flags
-    platform_issue_description: str | None
-    billing_discrepancy_description: str | None
+    platform_issue_description: SealedText | None
+    billing_discrepancy_description: SealedText | None
     claims: tuple[Claim, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     assignment_id: UUID
-    note: str | None
+    tester_id: UUID
+    note: SealedText | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,12 +174,15 @@ class ProofRejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCompleted:
-    """Feedback was handed in, and the pay was earned: payout and fee in cents, to be granted or disputed."""
+    """Feedback was handed in, and the pay was earned: payout and fee in cents, to be granted or disputed.
+
+    ``answers`` are a JSON object, sealed under the tester's key.
+    """
 
     assignment_id: UUID
     tester_id: UUID
     completed_at: Instant
-    answers: dict[str, Any]
+    answers: SealedText
     duration_minutes: int
     payout_cents: int
     fee_cents: int

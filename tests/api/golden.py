@@ -17,13 +17,14 @@ from domain.credits import events as credits
 from domain.job import events as job
 from domain.job import terms as t
 from domain.recorded import Actor, ActorKind, Recorded
+from domain.sealed import SealedText
 from domain.tester import events as wallet
 from domain.times import DAY, HOUR, MINUTE
 from tests.given import NOW
 
 FOLDER = Path(__file__).parents[1] / "golden"
 
-OWNER, TESTER, JOB = UUID(int=0xA1), UUID(int=0xC1), UUID(int=0xB1)
+OWNER, TESTER, OTHER_TESTER, JOB = UUID(int=0xA1), UUID(int=0xC1), UUID(int=0xC2), UUID(int=0xB1)
 ASSIGNMENT, OTHER_ASSIGNMENT = UUID(int=0xD1), UUID(int=0xD2)
 VARIANT, OTHER_VARIANT = UUID(int=0xE1), UUID(int=0xE2)
 PURCHASE, KEY, STREAM = UUID(int=0xF1), UUID(int=0xF2), UUID(int=0xF3)
@@ -114,16 +115,21 @@ EXAMPLES: tuple[Any, ...] = (
         owner_id=OWNER,
         flags=job.Flags(low_quality=True, billing_discrepancy=True),
         platform_issue_description=None,
-        billing_discrepancy_description="Too much.",
+        billing_discrepancy_description=SealedText("VG9vIG11Y2gu"),
         claims=(
-            job.Claim(assignment_id=ASSIGNMENT, category="off_topic", description="Not about it."),
-            job.Claim(assignment_id=OTHER_ASSIGNMENT, category=None, description=None),
+            job.Claim(
+                assignment_id=ASSIGNMENT,
+                tester_id=TESTER,
+                category="off_topic",
+                description=SealedText("Tm90IGFib3V0IGl0Lg=="),
+            ),
+            job.Claim(assignment_id=OTHER_ASSIGNMENT, tester_id=OTHER_TESTER, category=None, description=None),
         ),
     ),
     job.Resolved(
         verdicts=(
-            job.Verdict(assignment_id=ASSIGNMENT, note="half done"),
-            job.Verdict(assignment_id=OTHER_ASSIGNMENT, note=None),
+            job.Verdict(assignment_id=ASSIGNMENT, tester_id=TESTER, note=SealedText("aGFsZiBkb25l")),
+            job.Verdict(assignment_id=OTHER_ASSIGNMENT, tester_id=OTHER_TESTER, note=None),
         ),
         remaining=1,
     ),
@@ -140,7 +146,7 @@ EXAMPLES: tuple[Any, ...] = (
         assignment_id=ASSIGNMENT,
         tester_id=TESTER,
         completed_at=NOW + 8 * MINUTE,
-        answers={"rating": 4, "why": ["ugly"], "side": "left", "cost": "0.10", "née": {"a": [1.5, True]}},
+        answers=SealedText("eyJyYXRpbmciOjR9"),
         duration_minutes=8,
         payout_cents=380,
         fee_cents=114,
@@ -160,6 +166,7 @@ EXAMPLES: tuple[Any, ...] = (
     access.Registered(principal_id=TESTER, role=Role.TESTER, name="Ada", public_id=100_001),
     access.KeyIssued(key_id=KEY, key_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
     access.KeyRevoked(key_id=KEY),
+    access.Forgotten(principal_id=TESTER),
 )
 """What the newest file of each name says."""
 

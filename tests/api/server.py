@@ -202,6 +202,10 @@ class Platform:
     def tester(self) -> Client:
         return self.somebody("tester")
 
+    def bytes_kept(self) -> bytes:
+        """Every byte of the platform's files."""
+        return b"".join(file.read_bytes() for file in self.folder.rglob("tallyhold.sqlite*") if file.is_file())
+
     def testers(self, number: int) -> list[Client]:
         return [self.tester() for _ in range(number)]
 

@@ -18,7 +18,7 @@ from domain.catalogue import NAMES
 from domain.recorded import Recorded
 from projections.audit import EventFilter
 from tests.given import NOW
-from tests.local import HandClock, execute, issue_keys, query
+from tests.local import HandClock, audit_of, execute, issue_keys, query
 from tests.simulation.books import File
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
@@ -109,11 +109,11 @@ def test_pages_are_what_a_look_at_every_event_finds(
     monkeypatch.setattr(sqlite_audit, "MAX_BLOCKS", max(bound // 10, 3))
     file, random = File(path), Random(indexed or 99)
     found_any = 0
-    with closing(SQLiteAudit(path)) as audit:
+    with audit_of(path) as audit:
         for wanted in islice(filters(file, random), 25):
             limit = random.choice([1, 7, 50])
-            found = [event for page in pages(audit, wanted, limit) for event in page.events]
-            assert found == [one for one in file.recorded if is_wanted(file, one, wanted)], wanted
+            found = [event.position for page in pages(audit, wanted, limit) for event in page.events]
+            assert found == [one.position for one in file.recorded if is_wanted(file, one, wanted)], wanted
             found_any += bool(found)
     assert found_any > 8
 
@@ -122,7 +122,7 @@ def test_a_request_and_an_actor_are_found_by_the_index(path: Path, monkeypatch: 
     named = 'CAST(replace(state, \'"request_id":null\', \'"request_id":"r-1"\') AS BLOB)'
     execute(path, f"UPDATE stored_events SET state = {named} WHERE position IN (5, 90, 91)")
     digest(path, monkeypatch)
-    with closing(SQLiteAudit(path)) as audit:
+    with audit_of(path) as audit:
         page = audit.events(EventFilter(request_id="r-1"), 0, None, 50)
         assert [event.position for event in page.events] == [5, 90, 91]
         assert not page.has_more
@@ -144,7 +144,7 @@ def test_what_two_processes_work_through_at_once_is_done_once(path: Path) -> Non
 
 def test_an_end_that_was_given_is_not_passed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest(path, monkeypatch)
-    with closing(SQLiteAudit(path)) as audit:
+    with audit_of(path) as audit:
         page = audit.events(EventFilter(actor="system"), 0, 40, 50)
         assert max(event.position for event in page.events) <= 40
         assert (page.reached, page.has_more) == (40, False)

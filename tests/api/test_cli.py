@@ -8,8 +8,11 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+
+from api.store.sealing_keys import SealingKeysFile, open_seals
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -75,6 +78,26 @@ def test_a_mistyped_name_makes_no_database(command: tuple[str, ...], tmp_path: P
 def test_a_setting_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     failed(tallyhold("serve", "--db", url(tmp_path / "a.sqlite"), TALLYHOLD_SANDBOXX="1"), 2, "TALLYHOLD_SANDBOXX")
     assert not list(tmp_path.iterdir())
+
+
+def test_nobody_unknown_is_forgotten(tmp_path: Path) -> None:
+    db = url(tmp_path / "tallyhold.sqlite")
+    assert tallyhold("keys", "create", "--role", "owner", "--name", "Acme", "--db", db).returncode == 0
+    for named in ("100001", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "Acme", "-"):
+        failed(tallyhold("forget", "--tester", named, "--db", db), 1, "There is no tester")
+
+
+def test_the_master_key_is_changed(tmp_path: Path) -> None:
+    db, new = url(tmp_path / "tallyhold.sqlite"), tmp_path / "new.master"
+    assert tallyhold("keys", "create", "--role", "tester", "--name", "Ann", "--db", db).returncode == 0
+    keys = SealingKeysFile(tmp_path / "tallyhold.sqlite.keys")
+    open_seals(keys, tmp_path / "tallyhold.sqlite.master").make_key(UUID(int=1))
+    keys.close()
+    rotated = tallyhold("rotate-master-key", "--new", str(new), "--db", db)
+    assert (rotated.returncode, rotated.stdout.partition(" ")[0]) == (0, "1")
+    failed(tallyhold("keys", "list", "--db", db), 1, "were wrapped with")
+    assert tallyhold("keys", "list", "--db", db, TALLYHOLD_MASTER_KEY_FILE=str(new)).returncode == 0
+    failed(tallyhold("keys", "list", "--db", db, TALLYHOLD_MASTER_KEY_FILE="/absent"), 1, "cannot be read")
 
 
 @pytest.mark.parametrize("db", ["postgres://x/y", "a.sqlite", "sqlite:///", "sqlite:///a?mode=ro"])

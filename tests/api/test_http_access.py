@@ -1,6 +1,5 @@
 """Who may ask for what: keys, roles, and whose things are whose."""
 
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -133,7 +132,7 @@ def test_a_key_is_for_a_principal_that_there_is(operator: Client) -> None:
 
 
 def test_keys_are_hashed_at_rest(platform: Platform, owner: Client) -> None:
-    written = b"".join(path.read_bytes() for path in Path(platform.folder).glob("tallyhold.sqlite*"))
+    written = platform.bytes_kept()
     assert owner.key_id.encode() in written
     assert owner.key.encode() not in written
     assert owner.key[3:].encode() not in written

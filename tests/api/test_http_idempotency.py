@@ -157,7 +157,7 @@ def test_a_password_tells_requests_apart_and_is_nowhere_in_the_database(platform
     assert_replayed(owner.post("/jobs", a_job(**proof), headers=key), first)
     other: Json = {"proofOfCompletion": {"method": "password", "password": "tr0ub4dor&3"}}
     refused(owner.post("/jobs", a_job(**other), headers=key), 422, "idempotency_mismatch")
-    written = b"".join(path.read_bytes() for path in platform.folder.glob("tallyhold.sqlite*"))
+    written = platform.bytes_kept()
     assert done(first, 201)["id"].encode() in written
     assert secret.encode() not in written
 

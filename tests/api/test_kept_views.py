@@ -139,18 +139,28 @@ def test_a_long_detail_is_not_kept_and_one_of_many_pieces_is_streamed() -> None:
     assert streamed == b"piece" * 3 * PIECES_AT_ONCE
 
 
-def test_an_event_of_a_principal_counts_as_one() -> None:
-    async def play() -> tuple[int, int]:
-        log = Log()
+def test_whoever_keeps_what_hangs_on_a_principal_is_told_that_one_has_changed() -> None:
+    async def play() -> list[int]:
+        log, told = Log(), list[int]()
         changes = RecentChanges(cast(Reads, log))
-        changes.position()
-        log.events.append(JOBS[0])
-        await _next_turn()
-        changes.position()
-        unmoved = changes.access_position
-        log.events.append(OWNER)
-        await _next_turn()
-        changes.position()
-        return unmoved, changes.access_position
+        changes.on_access_change.append(lambda: told.append(len(log.events)))
+        for stream in (JOBS[0], OWNER, JOBS[0]):
+            log.events.append(stream)
+            changes.position()
+            await _next_turn()
+        return told
 
-    assert asyncio.run(play()) == (-1, 2)
+    assert asyncio.run(play()) == [2]
+
+
+def test_what_a_forgotten_tester_wrote_is_not_kept() -> None:
+    async def play() -> list[str]:
+        log = Log()
+        views = _views(log)
+        for _ in range(2):
+            views.job_detail(JOBS[0])
+            views.jobs(OWNER, ANY, None, 10)
+            views.clear()
+        return log.asked
+
+    assert asyncio.run(play()) == ["detail", "jobs"] * 2

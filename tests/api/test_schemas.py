@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.schemas import common, disputes, job_answers, jobs, money, operator, tester
 from api.http.schemas.base import Answer, Request, parse_instant, read_json, validate, validate_query
 from api.http.schemas.strict_json import walk
+from api.service.jobs import DisputeWords
 from domain.errors import InvalidRequest, Refusal
 from domain.job.commands import DisputeJob, ResizeJob, Resolution, ResolveDispute, TesterClaim
 from domain.job.events import Flags
@@ -152,9 +153,11 @@ def test_null_is_as_not_given() -> None:
 
 
 def test_the_contracts_dispute_becomes_a_command() -> None:
-    claim = TesterClaim(tester=UUID(AN_ID), category="low_quality", description="Single-word answers")
+    claim = TesterClaim(tester=UUID(AN_ID), category="low_quality")
     expected = DisputeJob(flags=Flags(low_quality=True), testers=(claim,))
-    assert read(disputes.DisputeBody, DISPUTE).to_command() == expected
+    body = read(disputes.DisputeBody, DISPUTE)
+    assert body.to_command() == expected
+    assert body.words() == DisputeWords(None, None, ("Single-word answers",))
 
 
 @pytest.mark.parametrize("named", [123456, "123456"])
@@ -168,11 +171,12 @@ def test_the_other_commands_are_built() -> None:
     resolutions = {"resolutions": [{"assignmentId": AN_ID, "payoutCents": 0, "note": None}]}
     expected = ResolveDispute(resolutions=(Resolution(assignment_id=UUID(AN_ID), payout_cents=0),))
     assert read(disputes.ResolveBody, resolutions).to_command() == expected
+    assert read(disputes.ResolveBody, resolutions).notes() == (None,)
     take = read(tester.TakeBody, {"acceptLegalAgreements": True}).to_command(IDS[0], IDS[0], 5)
     assert (take.accepts_legal_agreements, take.tester_public_id) == (True, 5)
     assert not read(tester.TakeBody, {}).to_command(IDS[0], IDS[0], 5).accepts_legal_agreements
     submit = read(tester.SubmitBody, {"answers": {"a": 4, "b": None, "c": ["x"], "d": 0.5}})
-    assert submit.to_command(IDS[0], None).answers == {"a": 4, "c": ["x"], "d": 0.5}
+    assert submit.given() == {"a": 4, "c": ["x"], "d": 0.5}
     assert read(common.EmptyBody, {}) == common.EmptyBody()
 
 

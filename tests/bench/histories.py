@@ -19,7 +19,9 @@ from api.service.access import register_with_key
 from api.service.credits import complete_purchase, start_purchase
 from api.service.ids import new_id
 from api.service.jobs import create_job
+from api.service.tester import submit_task
 from api.service.work import Answer, Context, Stream, UseCase, Work
+from api.store.sealing_keys import SealingKeysFile, keys_path, master_path, open_seals
 from api.store.sqlite import open_log
 from api.store.sqlite_store import SQLiteStore
 from domain.access.events import Role
@@ -75,6 +77,8 @@ class History:
     def __init__(self, path: Path, now: Instant) -> None:
         self._log = open_log(path)
         self._store = SQLiteStore(self._log, path)
+        self._keys = SealingKeysFile(keys_path(path))
+        self._seals = open_seals(self._keys, master_path(path))
         self._head = self._store.begin()
         self._head.last_time = self._head.last_time if self._head.position else now
         self._streams: dict[UUID, Stream] = {}
@@ -91,6 +95,7 @@ class History:
             self._commit()
         self._store.rollback()
         self._store.close()
+        self._keys.close()
         self._log.close()
 
     def ask(self, use_case: UseCase, actor: Actor = CONSOLE) -> Answer:
@@ -102,6 +107,7 @@ class History:
             context=Context(actor),
             next_position=self.position + 1,
             books=self._store,
+            seals=self._seals,
             clock=None,
         )
         answer = use_case(work)
@@ -182,8 +188,7 @@ class History:
         self.command(job_id, c.StartTask(assignment_id=assignment), Actor(ActorKind.TESTER, tester.id))
 
     def submit(self, job_id: UUID, assignment: UUID, tester: Someone) -> None:
-        submitting = c.SubmitTask(assignment_id=assignment, answers=ANSWERS)
-        self.command(job_id, submitting, Actor(ActorKind.TESTER, tester.id))
+        self.ask(submit_task(job_id, assignment, ANSWERS, None), Actor(ActorKind.TESTER, tester.id))
 
     def life(self, owner: Someone, terms: Terms, testers: Sequence[Someone]) -> None:
         """A job from post to pay: every tester takes, starts and submits, and the owner approves."""

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from domain.access import events as e
-from domain.access.commands import IssueKey, Register, RevokeKey
+from domain.access.commands import Forget, IssueKey, Register, RevokeKey
 from domain.access.decider import ACCESS, MAX_LIVE_KEYS
 from domain.errors import InvalidState, InvariantBroken, NotFound
 from domain.ids import access_stream
@@ -80,3 +80,15 @@ def test_impossible_history_is_told(history: tuple[e.AccessEvent, ...]) -> None:
 def test_the_same_role_and_name_are_always_the_same_stream() -> None:
     assert access_stream("owner", "Acme") == access_stream("owner", "Acme")
     assert len({access_stream(role, name) for role in e.Role for name in ("Acme", "Beta")}) == 8
+
+
+def test_a_principal_is_forgotten_once_and_keeps_the_keys() -> None:
+    forgotten = (
+        ACCESS_SPEC.given(REGISTERED, ISSUED).when(Forget()).then(e.Forgotten(principal_id=REGISTERED.principal_id))
+    )
+    assert forgotten.state.is_forgotten and forgotten.state.keys == {KEY}
+    forgotten.when(Forget()).then_nothing()
+
+
+def test_nobody_is_not_forgotten() -> None:
+    ACCESS_SPEC.given().when(Forget()).then_refused(NotFound)

@@ -24,6 +24,7 @@ from tests.builders import (
     resolve,
     resolved,
     returned_by,
+    sealed,
     settled,
     taken_by,
 )
@@ -33,7 +34,9 @@ LOW_QUALITY = e.Flags(low_quality=True)
 
 
 def complaint(who: Person, by_number: bool = False, description: str | None = None) -> c.TesterClaim:
-    return c.TesterClaim(tester=who.public_id if by_number else who.id, category="low_quality", description=description)
+    return c.TesterClaim(
+        tester=who.public_id if by_number else who.id, category="low_quality", description=sealed(description)
+    )
 
 
 def claimed(who: Person, description: str | None = None) -> e.Claim:
@@ -84,8 +87,8 @@ def test_the_descriptions_are_kept() -> None:
     over = JOB_SPEC.given(*a_settled_job(ALICE))
     command = c.DisputeJob(
         flags=e.Flags(platform_issue=True, billing_discrepancy=True),
-        platform_issue_description="The page was down.",
-        billing_discrepancy_description="Billed twice.",
+        platform_issue_description=sealed("The page was down."),
+        billing_discrepancy_description=sealed("Billed twice."),
     )
     (event,) = over.when(command).accepted()
     assert isinstance(event, e.Disputed)

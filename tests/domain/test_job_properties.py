@@ -15,7 +15,7 @@ from domain.job.pay import slot_hold_cents
 from domain.job.state import AT_WORK, Assignment, Job, Phase
 from domain.job.terms import Terms
 from domain.times import DAY, HOUR, MINUTE, SECOND
-from tests.builders import ANSWERS, grant, person, resolve, return_by, start_by, submit_by, take_by
+from tests.builders import ANSWERS, SEALED_ANSWERS, grant, person, resolve, return_by, start_by, submit_by, take_by
 from tests.domain.life import LIMITLESS, Life
 from tests.domain.strategies import some_posted_terms
 from tests.given import NOW
@@ -148,7 +148,11 @@ class Jobs(RuleBasedStateMachine):
     )
     def submit(self, index: int, proof: bool | None, answers: dict[str, Any]) -> None:
         assignment_id = self.one_at_work(index).id
-        self.it.ask(c.SubmitTask(assignment_id=assignment_id, answers=answers, proof_matches=proof))
+        self.it.ask(
+            c.SubmitTask(
+                assignment_id=assignment_id, answers=answers, sealed_answers=SEALED_ANSWERS, proof_matches=proof
+            )
+        )
 
     @precondition(is_open)
     @rule(who=SOMEBODY, minutes=st.integers(0, 12))

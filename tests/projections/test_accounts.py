@@ -37,7 +37,7 @@ def closing_balances(made: Accounts) -> dict[str, int]:
 
 
 def test_the_replayed_accounts_are_those_of_the_read_model(path: Path) -> None:
-    with closing(SQLiteReads(path)) as reads:
+    with closing(SQLiteReads(path, lambda *_: None)) as reads:
         told = dict(reads.balances())
     replayed = closing_balances(accounts(path, Period()))
     assert replayed == {name: cents for name, cents in told.items() if name in replayed}

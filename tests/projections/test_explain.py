@@ -7,14 +7,13 @@ from random import Random
 import pytest
 
 from api.service.explain import explain_entry
-from api.store.sqlite_audit import SQLiteAudit
 from domain.errors import NotFound
 from domain.ledger.journal import EntryType
 from domain.ledger.rules import POSTING_RULES
 from projections import explain
 from projections.ledger import ENTRIES_PER_EVENT, entry_id, entry_number
 from tests.given import NOW
-from tests.local import HandClock, new_database, query
+from tests.local import HandClock, audit_of, new_database, query
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
 
@@ -32,7 +31,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_last_step_is_the_entrys_amount(path: Path) -> None:
     rows = query(path, "SELECT entry, type, amount_cents FROM journal ORDER BY entry")
-    with closing(SQLiteAudit(path)) as audit:
+    with audit_of(path) as audit:
         for entry, kind, cents in rows:
             told = explain_entry(audit, entry, None)
             assert told["steps"][-1]["cents"] == cents, told
@@ -51,7 +50,7 @@ def test_every_event_that_moves_money_is_explained() -> None:
 
 
 def test_an_entry_that_is_not_there_is_told(path: Path) -> None:
-    with closing(SQLiteAudit(path)) as audit:
+    with audit_of(path) as audit:
         for entry in (0, 3, 10**9):
             with pytest.raises(NotFound):
                 explain_entry(audit, entry, None)

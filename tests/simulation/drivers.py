@@ -223,11 +223,11 @@ class InProcess:
             case Resize(job, slots):
                 return owners.resize_job(self.uuid_of(job), slots)
             case Dispute():
-                return owners.command_job(self.uuid_of(command.job), self._dispute(command), owners.settlement_body)
+                return self._dispute(command)
             case Resolve(job, verdicts):
                 resolutions = tuple(self._resolution(job, verdict) for verdict in verdicts)
                 asked = c.ResolveDispute(resolutions=resolutions)
-                return owners.command_job(self.uuid_of(job), asked, owners.resolve_body)
+                return owners.resolve_dispute(self.uuid_of(job), asked, [None] * len(resolutions))
             case Withdraw(tester, cents):
                 self._withdrawals += 1
                 return testers.withdraw(self.uuid_of(tester), self.uuid_of(f"withdrawal {self._withdrawals}"), cents)
@@ -259,12 +259,12 @@ class InProcess:
             case Return():
                 return testers.command_assignment(job_id, c.ReturnSlot(assignment_id=assignment_id))
             case Submit(rating=rating, proof=proof):
-                handed_in = c.SubmitTask(assignment_id=assignment_id, answers=answers(rating), proof_matches=proof)
-                return testers.submit_task(job_id, handed_in)
+                return testers.submit_task(job_id, assignment_id, answers(rating), proof)
 
-    def _dispute(self, it: Dispute) -> c.JobCommand:
-        body = dispute_body(it, self.number_of if it.by_number else self.id_of)
-        return DisputeBody.model_validate_json(json.dumps(body)).to_command()
+    def _dispute(self, it: Dispute) -> UseCase:
+        said = dispute_body(it, self.number_of if it.by_number else self.id_of)
+        body = DisputeBody.model_validate_json(json.dumps(said))
+        return owners.dispute_job(self.uuid_of(it.job), body.to_command(), body.words())
 
     def _resolution(self, job: str, verdict: Verdict) -> c.Resolution:
         assignment_id = self.assignment_of(verdict.tester, job)

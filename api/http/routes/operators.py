@@ -19,7 +19,7 @@ from api.http.schemas.operator import (
 from api.http.streams import CSV
 from api.service import access, sandbox
 from api.service.committer import Reply
-from api.service.jobs import command_job, resolve_body
+from api.service.jobs import resolve_dispute
 from domain import errors as e
 from domain.access.events import Role
 from domain.errors import invalid
@@ -35,7 +35,7 @@ async def _disputes(call: Call) -> Shown:
 
 
 async def _resolve(call: Call) -> Reply:
-    return await call.command(command_job(call.ids["id"], call.body.to_command(), resolve_body))
+    return await call.command(resolve_dispute(call.ids["id"], call.body.to_command(), call.body.notes()))
 
 
 async def _register(call: Call) -> Reply:

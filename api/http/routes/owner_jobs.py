@@ -36,6 +36,13 @@ async def _resize(call: Call) -> Reply:
     return await call.command(use_cases.resize_job(call.ids["id"], call.body.target_testers))
 
 
+async def _dispute(call: Call) -> Reply:
+    command, words = call.body.to_command(), call.body.words()
+    if not call.context.dry_run and (words.platform_issue or words.billing_discrepancy):
+        await call.service.prepare_to_seal(call.principal.id)
+    return await call.command(use_cases.dispute_job(call.ids["id"], command, words))
+
+
 async def _settlement(call: Call) -> Shown:
     version, body = call.service.reads.settlement(call.ids["id"])
     return Shown(body, etag=version)
@@ -102,7 +109,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "dispute",
         "Hold back pay until an operator decides",
-        _asking(lambda body: body.to_command(), use_cases.settlement_body),
+        _dispute,
         OkSettlement,
         body=DisputeBody,
         refusals=(e.NotPendingApproval,),

@@ -24,6 +24,8 @@ async def _offered(call: Call) -> Shown:
 async def _take(call: Call) -> Reply:
     public_id = call.principal.public_id
     assert public_id is not None, "every tester has one"
+    if not call.context.dry_run:
+        await call.service.prepare_to_seal(call.principal.id)
     taking = call.body.to_command(new_id(), call.principal.id, public_id)
     return await call.command(use_cases.take_slot(call.ids["id"], taking))
 
@@ -40,8 +42,7 @@ async def _return(call: Call) -> Reply:
 
 async def _submit(call: Call) -> Reply:
     matches = await _proof_matches(call)
-    submitting = call.body.to_command(call.ids["id"], matches)
-    return await call.command(use_cases.submit_task(call.ids["job"], submitting))
+    return await call.command(use_cases.submit_task(call.ids["job"], call.ids["id"], call.body.given(), matches))
 
 
 async def _proof_matches(call: Call) -> bool | None:

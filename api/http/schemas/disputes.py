@@ -10,6 +10,7 @@ from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page, PageQuery
 from api.http.schemas.fields import TESTER_TEXT, Cents, Id, IdOut, InstantOut, RequiredText
 from api.http.schemas.job_answers import JobStatusName, SettlementStatusName
+from api.service.jobs import DisputeWords
 from domain.errors import FieldProblem, InvalidRequest
 from domain.job.commands import DisputeJob, Resolution, ResolveDispute, TesterClaim
 from domain.job.events import ClosedReason, Flags
@@ -29,7 +30,7 @@ class TesterClaimBody(Request):
     description: RequiredText | None = None
 
     def to_claim(self) -> TesterClaim:
-        return TesterClaim(tester=self._tester(), category=self.category, description=self.description)
+        return TesterClaim(tester=self._tester(), category=self.category)
 
     def _tester(self) -> UUID | int:
         named = self.tester_user_id
@@ -48,16 +49,16 @@ class DisputeBody(Request):
     testers: Annotated[list[TesterClaimBody], Field(max_length=10_000)] | None = None
 
     def to_command(self) -> DisputeJob:
-        """The dispute; an InvalidRequest when flags, descriptions and testers do not go together."""
+        """The dispute but for its words; an InvalidRequest when flags, descriptions and testers do not go together."""
         flags = self._flags()
         if problems := tuple(self._problems(flags)):
             raise InvalidRequest(problems)
-        return DisputeJob(
-            flags=flags,
-            platform_issue_description=self.platform_issue_description,
-            billing_discrepancy_description=self.billing_discrepancy_description,
-            testers=tuple([each.to_claim() for each in self.testers or ()]),
-        )
+        return DisputeJob(flags=flags, testers=tuple([each.to_claim() for each in self.testers or ()]))
+
+    def words(self) -> DisputeWords:
+        """What the owner wrote."""
+        claims = tuple([each.description for each in self.testers or ()])
+        return DisputeWords(self.platform_issue_description, self.billing_discrepancy_description, claims)
 
     def _flags(self) -> Flags:
         return Flags(
@@ -91,12 +92,7 @@ class ResolutionBody(Request):
     note: Annotated[str, Field(max_length=2_000)] | None = None
 
     def to_resolution(self) -> Resolution:
-        return Resolution(
-            assignment_id=self.assignment_id,
-            payout_cents=self.payout_cents,
-            fee_cents=self.fee_cents,
-            note=self.note,
-        )
+        return Resolution(assignment_id=self.assignment_id, payout_cents=self.payout_cents, fee_cents=self.fee_cents)
 
 
 class ResolveBody(Request):
@@ -105,7 +101,12 @@ class ResolveBody(Request):
     resolutions: Annotated[list[ResolutionBody], Field(min_length=1, max_length=10_000)]
 
     def to_command(self) -> ResolveDispute:
+        """The verdicts but for their notes."""
         return ResolveDispute(resolutions=tuple([each.to_resolution() for each in self.resolutions]))
+
+    def notes(self) -> tuple[str | None, ...]:
+        """What the operator wrote to each."""
+        return tuple([each.note for each in self.resolutions])
 
 
 class DisputesQuery(PageQuery):

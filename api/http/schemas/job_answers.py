@@ -107,8 +107,10 @@ class FeedbackMeta(Answer):
 
 
 class FeedbackData(Answer):
+    """``answers`` is null once the tester's data was erased."""
+
     meta: Annotated[FeedbackMeta, Field(alias="_meta")]
-    answers: dict[str, Any]
+    answers: dict[str, Any] | None
 
 
 class Artifact(Answer):

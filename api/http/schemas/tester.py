@@ -16,7 +16,7 @@ from api.http.schemas.job_answers import (
     SettlementStatusName,
     VariantTerms,
 )
-from domain.job.commands import SubmitTask, TakeSlot
+from domain.job.commands import TakeSlot
 from domain.job.state import AssignmentStatus
 
 QuestionId: TypeAlias = Annotated[str, Field(max_length=128)]
@@ -40,9 +40,9 @@ class SubmitBody(Request):
     answers: Annotated[dict[QuestionId, Any], Field(max_length=200)]
     proof_value: Annotated[Secret | None, Field(repr=False)] = None
 
-    def to_command(self, assignment_id: UUID, proof_matches: bool | None) -> SubmitTask:
-        given = {question: answer for question, answer in self.answers.items() if answer is not None}
-        return SubmitTask(assignment_id=assignment_id, answers=given, proof_matches=proof_matches)
+    def given(self) -> dict[str, Any]:
+        """The answers; null is as not given."""
+        return {question: answer for question, answer in self.answers.items() if answer is not None}
 
 
 class OfferedJob(Answer):

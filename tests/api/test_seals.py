@@ -1,0 +1,275 @@
+"""Personal text: sealed in everything that is kept, and gone for ever with the key."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.service.seals import MasterKey, Seals, WrongMasterKey
+from api.store.rebuild import rebuild
+from api.store.sealing_keys import SealingKeysFile, make_master_key, open_seals, read_master_key
+from domain.errors import InvariantBroken
+from domain.sealed import SealedText
+from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, serving, tallyhold
+from tests.local import query, tables
+from tests.simulation.books import File
+
+ANN, BEN = uuid4(), uuid4()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Iterator[SealingKeysFile]:
+    made = SealingKeysFile(tmp_path / "keys")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def seals(keys: SealingKeysFile) -> Seals:
+    return Seals(keys, MasterKey.new())
+
+
+@given(text=st.text())
+def test_what_was_sealed_is_opened(text: str) -> None:
+    kept = _InMemory()
+    seals = Seals(kept, MasterKey.new())
+    sealed = seals.seal(ANN, "place", text)
+    assert sealed is not None
+    assert seals.open(ANN, "place", sealed) == text
+    assert seals.seal(ANN, "place", text) != sealed
+
+
+class _InMemory:
+    """Keys that no disk keeps."""
+
+    def __init__(self) -> None:
+        self.kept: dict[UUID, tuple[bytes | None, str]] = {}
+
+    def wrapped(self, person_id: UUID) -> bytes | None:
+        return self.kept.get(person_id, (None, ""))[0]
+
+    def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
+        self.kept.setdefault(person_id, (wrapped, master))
+
+    def rewrap(self, change: Any, master: str) -> int:
+        raise NotImplementedError
+
+    def destroy(self, person_id: UUID) -> None:
+        self.kept[person_id] = (None, "")
+
+    def masters(self) -> frozenset[str]:
+        return frozenset(master for wrapped, master in self.kept.values() if wrapped)
+
+
+@pytest.mark.parametrize(("person", "place"), [(BEN, "place"), (ANN, "elsewhere")])
+def test_a_text_passes_for_no_other_ones(seals: Seals, person: UUID, place: str) -> None:
+    sealed = seals.seal(ANN, "place", "mine")
+    assert sealed is not None and seals.make_key(BEN)
+    with pytest.raises(InvariantBroken):
+        seals.open(person, place, sealed)
+
+
+def test_a_text_that_was_changed_is_told(seals: Seals) -> None:
+    sealed = seals.seal(ANN, "place", "mine")
+    assert sealed is not None
+    for changed in (sealed[:-4] + "AAA=", sealed[:8], "", "%"):
+        with pytest.raises(InvariantBroken):
+            seals.open(ANN, "place", SealedText(changed))
+
+
+def test_a_key_that_was_destroyed_is_never_made_again(seals: Seals, keys: SealingKeysFile) -> None:
+    sealed = seals.seal(ANN, "place", "mine")
+    assert sealed is not None
+    seals.destroy(ANN)
+    assert seals.open(ANN, "place", sealed) is None
+    assert seals.seal(ANN, "place", "more") is None
+    assert not seals.make_key(ANN)
+    assert keys.wrapped(ANN) is None
+
+
+def test_a_key_that_another_process_destroyed_is_forgotten(seals: Seals, keys: SealingKeysFile) -> None:
+    sealed = seals.seal(ANN, "place", "mine")
+    assert sealed is not None
+    keys.destroy(ANN)
+    seals.forget_cached()
+    assert seals.open(ANN, "place", sealed) is None
+
+
+def test_a_destroyed_key_is_in_no_byte_of_its_file(tmp_path: Path) -> None:
+    keys = SealingKeysFile(tmp_path / "keys")
+    seals = Seals(keys, MasterKey.new())
+    assert seals.make_key(ANN) and seals.make_key(BEN)
+    wrapped = keys.wrapped(ANN)
+    assert wrapped is not None and wrapped in (tmp_path / "keys").read_bytes()
+    seals.destroy(ANN)
+    keys.close()
+    assert not any(wrapped in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_another_master_key_opens_what_was_wrapped_anew(seals: Seals, keys: SealingKeysFile) -> None:
+    sealed = seals.seal(ANN, "place", "mine")
+    assert sealed is not None
+    seals.make_key(BEN)
+    seals.destroy(BEN)
+    new = MasterKey.new()
+    assert seals.rewrap(new) == 1
+    assert keys.masters() == {new.name}
+    assert Seals(keys, new).open(ANN, "place", sealed) == "mine"
+
+
+def test_a_rotation_with_the_wrong_key_changes_nothing(seals: Seals, keys: SealingKeysFile) -> None:
+    seals.make_key(ANN)
+    before = keys.wrapped(ANN)
+    with pytest.raises(WrongMasterKey):
+        Seals(keys, MasterKey.new()).rewrap(MasterKey.new())
+    assert keys.wrapped(ANN) == before
+
+
+def test_the_master_key_lies_in_a_file_for_nobody_else(tmp_path: Path, keys: SealingKeysFile) -> None:
+    file = tmp_path / "master"
+    open_seals(keys, file).make_key(ANN)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert keys.masters() == {read_master_key(file).name}
+    other = tmp_path / "other"
+    make_master_key(other)
+    with pytest.raises(WrongMasterKey, match="were wrapped with"):
+        open_seals(keys, other)
+    with pytest.raises(WrongMasterKey, match="cannot be read"):
+        open_seals(keys, tmp_path / "absent")
+    other.write_text("sesame")
+    with pytest.raises(WrongMasterKey, match="64 hexadecimal digits"):
+        open_seals(keys, other)
+
+
+# -- in the platform ---------------------------------------------------------------------------------------------------
+
+OPINION, COMPLAINT, NOTE, ISSUE, KEPT = SECRETS = ("pistachio", "marzipan", "nougat", "liquorice", "praline")
+
+
+class Told(NamedTuple):
+    """Ann and Ben did a job; its owner complained of both and of the platform; Ann's case is decided."""
+
+    platform: Platform
+    owner: Client
+    ann: Client
+    ben: Client
+    job_id: str
+
+    def answers(self) -> list[Any]:
+        (variant,) = self.owner.job(self.job_id)["variants"]
+        return [each["feedbackData"]["answers"] for each in variant["completedAssignments"]]
+
+    def dispute(self) -> Json:
+        (dispute,) = done(self.platform.operator.get("/operator/disputes"))["data"]
+        shown: Json = dispute
+        return shown
+
+    def forget(self, tester: Client) -> Json:
+        return tallyhold(self.platform.folder, "forget", "--tester", str(tester.public_id), "--db", self.platform.db)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    with serving(tmp_path) as platform:
+        owner, ann, ben = platform.owner(), platform.tester(), platform.tester()
+        why = {"id": "why", "questionMarkdown": "Why?", "inputType": "text", "required": False}
+        variant = a_job(2)["variants"][0]
+        job_id = owner.post_job(2, variants=[{**variant, "feedbackQuestions": [*variant["feedbackQuestions"], why]}])
+        for tester, opinion in ((ann, OPINION), (ben, KEPT)):
+            assignment = tester.start(job_id)
+            answers = {"rating": 4, "why": opinion}
+            done(tester.post(f"/tester/assignments/{assignment}/submit", {"answers": answers}))
+        claims = [
+            {"testerUserId": ann.id, "category": "off_topic", "description": COMPLAINT},
+            {"testerUserId": ben.public_id, "category": "off_topic"},
+        ]
+        asked = {"platformIssue": True, "platformIssueDescription": ISSUE, "testers": claims}
+        done(owner.post(f"/owner/jobs/{job_id}/dispute", asked))
+        told = Told(platform, owner, ann, ben, job_id)
+        first = told.dispute()["assignments"][0]
+        verdict = {"assignmentId": first["assignmentId"], "payoutCents": 100, "note": NOTE}
+        done(platform.operator.post(f"/operator/jobs/{job_id}/resolve", {"resolutions": [verdict]}))
+        yield told
+
+
+def test_what_people_write_is_shown_and_lies_nowhere_in_the_clear(told: Told) -> None:
+    assert told.answers() == [{"rating": 4, "why": OPINION}, {"rating": 4, "why": KEPT}]
+    shown = told.dispute()
+    assert shown["platformIssueDescription"] == ISSUE
+    assert [each["description"] for each in shown["assignments"]] == [COMPLAINT, None]
+    kept = told.platform.bytes_kept()
+    assert not [secret for secret in SECRETS if secret.encode() in kept]
+
+
+def test_a_forgotten_testers_words_are_gone_and_all_else_is_as_it_was(told: Told) -> None:
+    told.answers()  # the running server has the words in memory
+    wallets = [done(who.get("/tester/wallet")) for who in (told.ann, told.ben)]
+    tree = query(told.platform.folder / "tallyhold.sqlite", "SELECT count(*), sum(length(state)) FROM stored_events")
+    forgotten = told.forget(told.ann)
+    assert (forgotten["principalId"], forgotten["role"]) == (told.ann.id, "tester")
+    assert told.answers() == [None, {"rating": 4, "why": KEPT}]
+    shown = told.dispute()
+    assert (shown["platformIssueDescription"], shown["assignments"][0]["description"]) == (ISSUE, None)
+    assert [done(who.get("/tester/wallet")) for who in (told.ann, told.ben)] == wallets
+    assert wallets[0]["payableCents"] == 100
+    done(told.ann.post("/tester/wallet/withdrawals", {"amountCents": 100}), 201)
+    ((events, size),) = tree
+    path = told.platform.folder / "tallyhold.sqlite"
+    assert query(path, "SELECT count(*), sum(length(state)) FROM stored_events WHERE position <= ?", events) == tree
+    assert size > 0
+    told.forget(told.ann)  # asked again: recorded once
+    named = query(path, "SELECT count(*) FROM stored_events WHERE topic = 'access.forgotten'")
+    assert named == [(1,)]
+
+
+def test_history_of_the_forgotten_is_still_replayed(told: Told) -> None:
+    told.forget(told.ann)
+    path = told.platform.folder / "tallyhold.sqlite"
+    before = tables(path)
+    File(path).check()
+    rebuild(path, lambda done, total: None)
+    assert tables(path) == before
+
+
+def test_nobody_writes_about_the_forgotten(told: Told) -> None:
+    job_id = told.owner.post_job(2)
+    assignment = told.ann.start(job_id)
+    told.forget(told.ann)
+    refused(told.ann.post(f"/tester/assignments/{assignment}/submit", ANSWERS), 403, "forbidden")
+    other = told.owner.post_job(1)
+    refused(told.ann.post(f"/tester/jobs/{other}/assignments"), 403, "forbidden")
+
+
+def test_what_is_said_of_the_forgotten_is_not_recorded(told: Told) -> None:
+    job_id = told.owner.post_job(1)
+    told.ann.complete(job_id)
+    told.forget(told.ann)
+    claim = {"testerUserId": told.ann.id, "category": "off_topic", "description": COMPLAINT}
+    done(told.owner.post(f"/owner/jobs/{job_id}/dispute", {"testers": [claim]}))
+    shown = done(told.platform.operator.get("/operator/disputes"))["data"]
+    assert [each["description"] for one in shown if one["jobId"] == job_id for each in one["assignments"]] == [None]
+
+
+def test_a_dry_run_makes_no_key_and_shows_the_words_to_who_wrote_them(told: Told) -> None:
+    job_id, tester = told.owner.post_job(1), told.platform.tester()
+    keys = told.platform.folder / "tallyhold.sqlite.keys"
+    before = query(keys, "SELECT count(*) FROM keys")
+    done(tester.post(f"/tester/jobs/{job_id}/assignments", dryRun="true"))
+    assert query(keys, "SELECT count(*) FROM keys") == before
+    assignment = tester.start(job_id)
+    rehearsed = done(tester.post(f"/tester/assignments/{assignment}/submit", ANSWERS, dryRun="true"))
+    (completed, *_) = rehearsed["events"]
+    assert completed["answers"] == ANSWERS["answers"]
+
+
+def test_the_audit_trail_shows_the_words_until_they_are_erased(told: Told) -> None:
+    def trail() -> str:
+        return told.owner.get(f"/jobs/{told.job_id}/events", limit=50).text
+
+    assert not [secret for secret in SECRETS if secret not in trail()]
+    told.forget(told.ann)
+    assert [secret for secret in SECRETS if secret in trail()] == [ISSUE, KEPT]
