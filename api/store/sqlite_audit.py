@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -26,6 +26,7 @@ from projections.times import iso
 
 MAX_BLOCKS = 2_048
 """Blocks of the index that one page looks at."""
+BLOCKS_AT_ONCE = 64
 MAX_OF_COMMAND = 1_000
 """Events among which the first one of a command is looked for."""
 MAX_SCANNED = 4_096
@@ -65,10 +66,9 @@ class SQLiteAudit:
         if wanted.from_instant is not None:
             after = max(after, self._first_at(_OCCURRED, wanted.from_instant, end) - 1)
         search = _Search(self, wanted, after, limit)
-        for begin, last in self._runs(wanted_keys(wanted), after, end):
-            if not search.take(begin, last):
-                break
-        else:
+        with suppress(_PageOver):
+            for begin, last in self._runs(wanted_keys(wanted), after, end):
+                search.take(begin, last)
             search.reached = max(search.reached, end)
         return EventPage(
             [self._seals.opened(_recorded(row)) for row in search.found], search.reached, search.reached < end
@@ -81,26 +81,30 @@ class SQLiteAudit:
             return
         (indexed,) = self._connection.execute("SELECT position FROM digest").fetchone()
         if after < indexed:
-            blocks = self._blocks(keys, block_of(after + 1), block_of(min(indexed, end)))
-            for block, has_all in blocks:
+            for block, has_all in self._blocks(keys, block_of(after + 1), block_of(min(indexed, end))):
                 last = min(block * BLOCK + BLOCK, end, indexed)
                 first = max(block * BLOCK + 1, after + 1)
                 yield (first, last) if has_all else (last + 1, last)
-            if len(blocks) == MAX_BLOCKS:
-                yield 1, 0  # the page is over: more of the index is to be looked at
         yield max(after, indexed) + 1, end
 
-    def _blocks(self, keys: Sequence[int], first: int, last: int) -> list[tuple[int, bool]]:
-        """Blocks of the first key, and whether they have all the others too."""
+    def _blocks(self, keys: Sequence[int], first: int, last: int) -> Iterator[tuple[int, bool]]:
+        """Blocks of the first key, and whether they have all the others too; a few at a time, as many as are used."""
         others = " AND ".join(
             "EXISTS (SELECT 1 FROM audit_index o WHERE o.key = ? AND o.block = d.block)" for _ in keys[1:]
         )
-        rows = self._connection.execute(
+        sql = (
             f"SELECT d.block, {others or '1'} FROM (SELECT block FROM audit_index "
-            "WHERE key = ? AND block >= ? AND block <= ? ORDER BY block LIMIT ?) d ORDER BY d.block",
-            (*keys[1:], keys[0], first, last, MAX_BLOCKS),
+            "WHERE key = ? AND block >= ? AND block <= ? ORDER BY block LIMIT ?) d ORDER BY d.block"
         )
-        return [(block, bool(has_all)) for block, has_all in rows]
+        limit, left = min(BLOCKS_AT_ONCE, MAX_BLOCKS), MAX_BLOCKS
+        while left > 0:
+            rows = self._connection.execute(sql, (*keys[1:], keys[0], first, last, limit)).fetchall()
+            for block, has_all in rows:
+                yield block, bool(has_all)
+            if len(rows) < limit:
+                return
+            first, left = rows[-1][0] + 1, left - limit
+        raise _PageOver
 
     def rows_between(self, first: int, last: int, limit: int) -> list[Row]:
         return self._connection.execute(
@@ -222,6 +226,10 @@ class SQLiteAudit:
         return dropped
 
 
+class _PageOver(Exception):
+    """The page is full, or has looked at as much as it may."""
+
+
 class _Search:
     """Looks events through, up to a page of those that are wanted or to the bound of what a page looks at."""
 
@@ -234,24 +242,22 @@ class _Search:
         self.reached = after
         """Up to where everything has been looked at."""
 
-    def take(self, first: int, last: int) -> bool:
-        """Look a run through; False when the page is over."""
+    def take(self, first: int, last: int) -> None:
+        """Look a run through. Raises _PageOver."""
         if first > last:  # nothing in it
             self.reached = max(self.reached, last)
-            return last > 0
         while first <= last:
             rows = self._audit.rows_between(first, last, min(self._limit + 1, self._left))
             for row in rows:
                 if len(self.found) == self._limit:
-                    return False
+                    raise _PageOver
                 self.reached = row[0]
                 if self._audit.is_wanted(self._wanted, row):
                     self.found.append(row)
             self._left -= len(rows)
             first += len(rows)
             if self._left <= 0:
-                return False
-        return True
+                raise _PageOver
 
 
 def _recorded(row: Row) -> Recorded[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import commands, floors, growth, http, machine, race, rebuilding, report, testers
+from tests.bench import audit, commands, floors, growth, http, machine, race, rebuilding, report, testers
 from tests.bench.rounds import Say
 from tests.bench.servers import ROOT
 from tests.bench.settings import BenchFailed, Settings
@@ -30,6 +30,7 @@ BENCHES: dict[str, Bench] = {
     "growth-log": growth.run,
     "growth-job-warm": partial(growth.run_job, is_cold=False),
     "growth-job-cold": partial(growth.run_job, is_cold=True),
+    "audit": audit.run,
 }
 
 

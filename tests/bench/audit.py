@@ -1,0 +1,116 @@
+"""Pages of the audit trail on a long log against the same pages on a short one: what a page costs must not grow.
+
+Both logs are made of the stored bytes of real events with other ids and times in them.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from api.service.reads import Moment
+from api.store.sqlite import INSERT_EVENT, connect, open_log
+from api.store.sqlite_digest import SQLiteDigest
+from domain.catalogue import NAMES
+from domain.credits import events as credits
+from domain.job import events as job
+from projections.audit import EventFilter
+from tests.bench.commands import stored_states
+from tests.bench.rounds import Say, compared, figures, interleaved
+from tests.bench.settings import Settings
+from tests.local import audit_of
+
+TITLE = "pages of the audit trail"
+GOAL = round(1 / 1.2, 2)
+SHORT, LONG = 10_000, 1_000_000
+TYPES = (NAMES[job.Created], NAMES[credits.Held])
+START = 1_750_000_000_000
+PAGE = 50
+AT_ONCE = 10_000
+OWNERS = 16
+
+
+def run(settings: Settings, say: Say) -> dict[str, Any]:
+    """Pages per second of all kinds of searches, by turns."""
+    states = [msgspec.json.decode(state) for state in stored_states(settings.folder)]
+    with TemporaryDirectory(dir=settings.folder) as folder:
+        logs = {}
+        for name, size in (("tallyhold", LONG), (f"a log of {SHORT:,}", SHORT)):
+            logs[name] = Path(folder) / f"{size}.sqlite"
+            _fill(logs[name], states, size)
+            say(f"a log of {size:,} events is there")
+        contestants = {name: partial(_rate, path, settings.seconds) for name, path in logs.items()}
+        samples = interleaved(contestants, settings.rounds, say)
+    (long, short) = samples.values()
+    return {
+        "title": f"{TITLE}, log of {LONG:,}",
+        "unit": "pages/s",
+        **{name: figures(rates) for name, rates in samples.items()},
+        **compared(long, short, GOAL),
+    }
+
+
+def _id(kind: int, number: int) -> UUID:
+    return UUID(int=kind << 64 | number + 1)
+
+
+def _fill(path: Path, states: list[dict[str, Any]], size: int) -> None:
+    open_log(path).close()
+    with closing(connect(str(path))) as connection:
+        events = _events(states, size)
+        while rows := list(islice(events, AT_ONCE)):
+            connection.execute("BEGIN")
+            connection.executemany(INSERT_EVENT, rows)
+            connection.execute("UPDATE head SET position = ?", (rows[-1][0],))
+            connection.execute("COMMIT")
+    with closing(SQLiteDigest(path)) as digest:
+        while digest.advance():
+            pass
+
+
+def _events(states: list[dict[str, Any]], size: int) -> Iterator[tuple[int, str, int, str, bytes]]:
+    for position, (topic, state) in enumerate(islice(cycle(zip(TYPES, states, strict=True)), size), 1):
+        number = (position - 1) // 2
+        owner, job_id = _id(1, number % OWNERS), _id(2, number)
+        at = START + number
+        state |= {"occurred_at": at, "recorded_at": at, "request_id": f"r-{number}"}
+        state["actor"] = {"kind": "owner", "id": str(owner), "key_id": str(owner)}
+        is_job = topic == TYPES[0]
+        state["event"] |= {"owner_id": str(owner)} if is_job else {"job_id": str(job_id)}
+        stream, version = (job_id, 1) if is_job else (owner, number // OWNERS + 1)
+        yield position, stream.hex, version, topic, msgspec.json.encode(state)
+
+
+def _rate(path: Path, seconds: float) -> float:
+    with audit_of(path) as audit:
+        end = audit.position_at(Moment())
+        random, pages = Random(1), 0
+        began = perf_counter()
+        while perf_counter() - began < seconds:
+            for wanted in _searches(random, end // 2):
+                audit.events(wanted, random.randrange(end), None, PAGE)
+                pages += 1
+        return pages / (perf_counter() - began)
+
+
+def _searches(random: Random, commands: int) -> Iterator[EventFilter]:
+    """One of each kind."""
+    number = random.randrange(commands)
+    owner = _id(1, number % OWNERS)
+    yield EventFilter()
+    yield EventFilter(actor=str(owner))
+    yield EventFilter(subject=owner)
+    yield EventFilter(subject=_id(2, number))
+    yield EventFilter(types=frozenset({TYPES[0]}))
+    yield EventFilter(actor=str(owner), types=frozenset({TYPES[1]}))
+    yield EventFilter(request_id=f"r-{number}")
+    yield EventFilter(actor="tester")
+    yield EventFilter(subject=owner, from_instant=START + number, to_instant=START + number + 1_000)
