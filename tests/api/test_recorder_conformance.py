@@ -1,6 +1,7 @@
 """The library's own suites for recorders hold for ours."""
 
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -14,14 +15,20 @@ from eventsourcing.tests.persistence import (
 
 from api.store.sqlite import Datastore, LogRecorder
 
+PATIENCE_SECONDS = 30
+
 
 class _OnAFile(TestCase):
     def setUp(self) -> None:
+        self._threads_before = set(threading.enumerate())
         self._folder = tempfile.TemporaryDirectory()
         self._datastore = Datastore(str(Path(self._folder.name) / "log.sqlite"))
         super().setUp()
 
     def tearDown(self) -> None:
+        # The suite does not wait for its readers; a connection that is closed under one of them ends the process.
+        for thread in set(threading.enumerate()) - self._threads_before:
+            thread.join(PATIENCE_SECONDS)
         self._datastore.close()
         self._folder.cleanup()
         super().tearDown()
