@@ -596,7 +596,17 @@ QUERIES: list[tuple[type[Request], list[tuple[str, str]], dict[str, object]]] = 
             ("type", "withdrawal"),
             ("jobId", AN_ID),
         ],
-        {"limit": 20, "cursor": None, "from_": 1_000, "to": 0, "type": "withdrawal", "job_id": UUID(AN_ID)},
+        {
+            "limit": 20,
+            "cursor": None,
+            "from_": 1_000,
+            "to": 0,
+            "type": "withdrawal",
+            "job_id": UUID(AN_ID),
+            "format": "json",
+            "as_of": None,
+            "known_at": None,
+        },
     ),
 ]
 
