@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from threading import Lock
 from uuid import UUID
 
@@ -102,10 +103,19 @@ def read_master_key(file: Path) -> MasterKey:
 
 
 def make_master_key(file: Path) -> None:
-    """Write a new master key, readable by nobody else, where there is no such file yet."""
-    with suppress(FileExistsError):
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a new master key, readable by nobody else, where there is no such file yet.
+
+    It has its name only once it is whole: another process may look for it at the same time.
+    """
+    if file.exists():
+        return
+    descriptor, written = mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
         with os.fdopen(descriptor, "w") as opened:
             opened.write(MasterKey.new().to_hex() + "\n")
             opened.flush()
             os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(written, file)
+    finally:
+        Path(written).unlink()

@@ -1,6 +1,7 @@
 """Personal text: sealed in everything that is kept, and gone for ever with the key."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -273,3 +274,15 @@ def test_the_audit_trail_shows_the_words_until_they_are_erased(told: Told) -> No
     assert not [secret for secret in SECRETS if secret not in trail()]
     told.forget(told.ann)
     assert [secret for secret in SECRETS if secret in trail()] == [ISSUE, KEPT]
+
+
+def test_of_many_who_make_a_master_key_at_once_all_read_the_same_whole_one(tmp_path: Path) -> None:
+    file = tmp_path / "master"
+
+    def make(_: int) -> str:
+        make_master_key(file)
+        return read_master_key(file).name
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(make, range(64)))) == 1
+    assert list(tmp_path.iterdir()) == [file]
