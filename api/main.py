@@ -5,14 +5,14 @@ import gc
 import json
 import sqlite3
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 from uuid import UUID
 
 import msgspec
+import psycopg
 import typer
 from starlette.applications import Starlette
 
@@ -41,6 +41,7 @@ from api.service.seals import WrongMasterKey
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.settings import Settings, WrongSettings, read_settings, sqlite_path
+from api.store.application import NotOurs, Tallyhold
 from api.store.checkpoint_files import (
     PUBLIC_SUFFIX,
     CheckpointFiles,
@@ -50,24 +51,16 @@ from api.store.checkpoint_files import (
     read_signing_key,
     read_verifier_key,
 )
+from api.store.databases import Database, database_of
 from api.store.event_log import EventLog
-from api.store.lock import server_lock
 from api.store.rebuild import is_outdated, rebuild
 from api.store.sandbox_gateway import SandboxGateway
-from api.store.sealing_keys import (
-    SealingKeysFile,
-    keys_path,
-    make_master_key,
-    master_path,
-    open_seals,
-    read_master_key,
-)
-from api.store.sqlite import NotOurs, Tallyhold, claim_mode, open_log
-from api.store.sqlite_audit import SQLiteAudit
-from api.store.sqlite_digest import SQLiteDigest
-from api.store.sqlite_reads import SQLiteReads
-from api.store.sqlite_snapshot import snapshot
-from api.store.sqlite_store import SQLiteStore
+from api.store.sealing_keys import make_master_key, open_seals, read_master_key
+from api.store.sql_audit import SQLAudit
+from api.store.sql_digest import SQLDigest
+from api.store.sql_reads import SQLReads
+from api.store.sql_snapshot import snapshot
+from api.store.sql_store import SQLStore
 from api.store.verify import Verdict, verify
 from domain.access.events import Role
 from domain.errors import NotFound, Refusal
@@ -89,48 +82,43 @@ app.add_typer(keys_app, name="keys")
 export_app = typer.Typer(help="The books for other programs.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 
-Db = Annotated[str | None, typer.Option("--db", help="sqlite:///relative or sqlite:////absolute [TALLYHOLD_DB]")]
+Db = Annotated[
+    str | None, typer.Option("--db", help="sqlite:///relative, sqlite:////absolute or postgresql://… [TALLYHOLD_DB]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 KEYS_AT_ONCE = 500
 SANDBOX_KEY = "tallyhold-sandbox"
 
 
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
 class Platform:
-    """All parts over one database. Raises NotOurs when the file cannot be used."""
+    """All parts over one database. Raises NotOurs when it cannot be used."""
 
     def __init__(
         self,
-        path: Path,
+        database: Database,
         *,
         gateway: SandboxGateway | None = None,
         key: SigningKey | None = None,
         checkpoints: Path | None = None,
         master_key_file: Path | None = None,
-        is_locked: bool = False,
     ) -> None:
-        self.log: Tallyhold = open_log(path)
-        if is_outdated(path):
-            with nullcontext() if is_locked else server_lock(path):
-                _rebuild(path)
-        self._store = SQLiteStore(self.log, path)
-        self._keys = SealingKeysFile(keys_path(path))
-        self.seals = open_seals(self._keys, master_key_file or master_path(path))
-        self.reads = SQLiteReads(path, self.seals.open)
+        self.log: Tallyhold = database.log()
+        if is_outdated(database):
+            self.log.close()
+            raise NotOurs(f"The read models of {database} are of another version: call tallyhold migrate.")
+        clock = database.clock()
+        self._store = SQLStore(database.session(clock), self.log.mapper)
+        self._keys = database.sealing_keys()
+        self.seals = open_seals(self._keys, master_key_file or database.beside(".master"))
+        self.reads = SQLReads(database.reader(), self.seals.open)
         self._gateway = gateway
-        self._digest = SQLiteDigest(path)
-        self.audit = SQLiteAudit(path, self.seals)
-        self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(path)))
+        self._digest = SQLDigest(database.reader(), database.background_session())
+        self.audit = SQLAudit(database.reader(), self.seals)
+        self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or _checkpoints_of(database)))
         self.service = Service(
             self._store,
             self.reads,
-            SystemClock(),
+            clock,
             gateway,
             evidence=self._evidence,
             audit=self.audit,
@@ -152,21 +140,25 @@ class Platform:
             self._gateway.close()
 
 
-def _checkpoints_of(path: Path) -> Path:
-    return path.with_name(path.name + ".checkpoints")
+def _checkpoints_of(database: Database) -> Path:
+    return database.beside(".checkpoints")
 
 
-def _key_of(path: Path) -> Path:
-    return path.with_name(path.name + ".checkpoint-key")
+def _key_of(database: Database) -> Path:
+    return database.beside(".checkpoint-key")
 
 
 @contextmanager
-def _platform(path: Path, **options: Any) -> Iterator[Platform]:
-    platform = Platform(path, **options)
+def _platform(database: Database, **options: Any) -> Iterator[Platform]:
+    platform = Platform(database, **options)
     try:
         yield platform
     finally:
         platform.close()
+
+
+def _database(settings: Settings) -> Database:
+    return database_of(sqlite_path(settings.db), settings.db)
 
 
 @app.command()
@@ -185,27 +177,26 @@ def serve(
     with _failing_in_one_sentence():
         settings = read_settings(db=db, host=host, port=port, sandbox=sandbox, access_log=access_log)
         configure(settings.log_level)
-        path = sqlite_path(settings.db)
-        open_log(path).close()
-        with server_lock(path):
-            claim_mode(path, sandbox=settings.sandbox)
-            gateway = SandboxGateway(path.with_name(path.name + ".gateway")) if settings.sandbox else None
+        database = _database(settings)
+        database.log().close()
+        with database.served():
+            database.claim_mode(sandbox=settings.sandbox)
+            gateway = database.gateway() if settings.sandbox else None
             with _platform(
-                path,
+                database,
                 gateway=gateway,
-                key=_signing_key(settings, path),
+                key=_signing_key(settings, database),
                 checkpoints=settings.checkpoints,
                 master_key_file=settings.master_key_file,
-                is_locked=True,
             ) as platform:
                 _serve(platform, settings)
 
 
-def _signing_key(settings: Settings, path: Path) -> SigningKey | None:
+def _signing_key(settings: Settings, database: Database) -> SigningKey | None:
     """The key that signs checkpoints. Raises WrongEvidence for one that cannot be read."""
     if settings.checkpoint_key is not None:
         return read_signing_key(settings.checkpoint_key)
-    return key_for_sandbox(_key_of(path), SANDBOX_KEY) if settings.sandbox else None
+    return key_for_sandbox(_key_of(database), SANDBOX_KEY) if settings.sandbox else None
 
 
 def tune_interpreter() -> None:
@@ -243,11 +234,9 @@ def _serve(platform: Platform, settings: Settings) -> None:
 
 @app.command("rebuild")
 def rebuild_command(db: Db = None) -> None:
-    """Make all read models anew from the log. Not beside a server: it would have to wait all the while."""
+    """Make all read models anew from the log, beside whatever server there is."""
     with _failing_in_one_sentence():
-        path = _existing(read_settings(db=db))
-        with server_lock(path):
-            count = _rebuild(path)
+        count = _rebuild(_existing(read_settings(db=db)))
         print(f"rebuilt from {count} events")
 
 
@@ -309,12 +298,23 @@ def verify_proof_command(
 @contextmanager
 def _signing(settings: Settings) -> Iterator[Platform]:
     """The platform of a database that is there, with the key that signs its checkpoints. Raises WrongSettings."""
-    path = _existing(settings)
-    file = settings.checkpoint_key or _key_of(path)
+    database = _existing(settings)
+    file = settings.checkpoint_key or _key_of(database)
     if not file.exists():
         raise WrongSettings("Set TALLYHOLD_CHECKPOINT_KEY to the file of the key that signs checkpoints.")
-    with _platform(path, key=read_signing_key(file)) as platform:
+    with _platform(database, key=read_signing_key(file)) as platform:
         yield platform
+
+
+@app.command()
+def migrate(db: Db = None) -> None:
+    """Make the tables, or bring read models of another version up to this program's. Stop the servers first."""
+    with _failing_in_one_sentence():
+        database = _database(read_settings(db=db))
+        database.log().close()
+        if is_outdated(database):
+            print(f"read models rebuilt from {_rebuild(database)} events")
+        print(f"{database} is ready for this program")
 
 
 @app.command("checkpoint-key")
@@ -342,21 +342,23 @@ def verify_command(
     """
     with _failing_in_one_sentence():
         settings = read_settings(db=db)
-        path = _existing(settings)
-        checkpoints = _opened_checkpoints(settings, path, checkpoint, key)
+        database = _existing(settings)
+        checkpoints = _opened_checkpoints(settings, database, checkpoint, key)
         with progress("verifying") as told:
-            verdict = verify(path, checkpoints, told)
+            verdict = verify(database, checkpoints, told)
         _show(_verdict_body(verdict), as_json, lambda: _verdict_text(verdict))
         if verdict.findings:
             raise WrongEvidence(f"Not as it was written: {verdict.findings[0].sentence}")
 
 
-def _opened_checkpoints(settings: Settings, path: Path, given: list[Path] | None, key: Path | None) -> list[Checkpoint]:
+def _opened_checkpoints(
+    settings: Settings, database: Database, given: list[Path] | None, key: Path | None
+) -> list[Checkpoint]:
     """What to hold the log to, each by its signature. Raises WrongEvidence, and WrongSettings without a key."""
-    files = given or CheckpointFiles(settings.checkpoints or _checkpoints_of(path)).paths()
+    files = given or CheckpointFiles(settings.checkpoints or _checkpoints_of(database)).paths()
     if not files:
         return []
-    verifier = _verifier(settings, path, key)
+    verifier = _verifier(settings, database, key)
     return [_opened(verifier, file) for file in files]
 
 
@@ -367,8 +369,8 @@ def _opened(verifier: VerifierKey, file: Path) -> Checkpoint:
         raise WrongEvidence(f"{file}: {error}") from None
 
 
-def _verifier(settings: Settings, path: Path, key: Path | None) -> VerifierKey:
-    made = _key_of(path).with_name(_key_of(path).name + PUBLIC_SUFFIX)
+def _verifier(settings: Settings, database: Database, key: Path | None) -> VerifierKey:
+    made = _key_of(database).with_name(_key_of(database).name + PUBLIC_SUFFIX)
     chosen = key or settings.checkpoint_key or (made if made.exists() else None)
     if chosen is None:
         raise WrongSettings(
@@ -397,9 +399,9 @@ def _verdict_text(verdict: Verdict) -> str:
     )
 
 
-def _rebuild(path: Path) -> int:
+def _rebuild(database: Database) -> int:
     with progress("rebuilding read models") as told:
-        return rebuild(path, told)
+        return rebuild(database, told)
 
 
 @app.command()
@@ -419,7 +421,7 @@ def forget(
         _show(forgotten, as_json, lambda: f"forgotten: tester {forgotten['publicId']}, {tester_id}")
 
 
-def _tester(reads: SQLiteReads, named: str) -> tuple[UUID, UUID]:
+def _tester(reads: SQLReads, named: str) -> tuple[UUID, UUID]:
     """The stream and the id of a tester. Raises NotFound."""
     found = reads.tester_named(named)
     if found is None:
@@ -435,8 +437,7 @@ def rotate_master_key(
     """Wrap the keys of all persons with another master key. Not beside a server, which has the old one."""
     with _failing_in_one_sentence():
         settings = read_settings(db=db)
-        path = _existing(settings)
-        with server_lock(path), _set_up(settings, _existing) as platform:
+        with _existing(settings).served(), _set_up(settings, _existing) as platform:
             make_master_key(new)
             count = platform.seals.rewrap(read_master_key(new))
         print(f"{count} keys are wrapped with the master key in {new}; serve with TALLYHOLD_MASTER_KEY_FILE={new}")
@@ -444,18 +445,22 @@ def rotate_master_key(
 
 @app.command()
 def demo(
-    db: Annotated[str | None, typer.Option("--db", help="keep the database in this new file: sqlite:///FILE")] = None,
+    db: Annotated[
+        str | None, typer.Option("--db", help="keep the database: sqlite:///FILE or postgresql://…, a new one")
+    ] = None,
 ) -> None:
     """Play a job's whole life against a real server, and show every event, entry and balance."""
     with _failing_in_one_sentence():
         settings = read_settings(db=db)
-        named = "db" in settings.model_fields_set
-        demo_story.play(sqlite_path(settings.db) if named else None, _reading)
+        kept = settings.db if "db" in settings.model_fields_set else None
+        if kept is not None and (database := _database(settings)).is_there():
+            raise demo_story.DemoFailed(f"{database} exists already; the demo needs a name for a new database.")
+        demo_story.play(kept, _reading)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[tuple[Tallyhold, SQLiteReads]]:
-    with _platform(path) as platform:
+def _reading(url: str) -> Iterator[tuple[Tallyhold, SQLReads]]:
+    with _platform(_database(Settings(db=url))) as platform:
         yield platform.log, platform.reads
 
 
@@ -483,7 +488,7 @@ def list_keys(db: Db = None, as_json: AsJson = False) -> None:
         _show(items, as_json, lambda: "\n".join(map(_key_line, items)))
 
 
-def _all_keys(reads: SQLiteReads) -> Iterator[dict[str, Any]]:
+def _all_keys(reads: SQLReads) -> Iterator[dict[str, Any]]:
     before: int | None = None
     while True:
         page = reads.keys(before, KEYS_AT_ONCE)
@@ -586,7 +591,7 @@ def reconcile_command(
         if as_json and as_csv:
             raise WrongSettings("Ask for one of --json and --csv.")
         period = Period(_time("from", from_), _time("as-of", as_of), _time("known-at", known_at))
-        with _log_of(settings) as log, snapshot(sqlite_path(settings.db)) as told, progress("reconciling") as bar:
+        with _log_of(settings) as log, snapshot(_database(settings).reader()) as told, progress("reconciling") as bar:
             events = log.events(told.position, bar)
             result, made = run(events, told, period, statement or [], fee_basis_points)
         if out is not None:
@@ -614,25 +619,23 @@ def _time(option: str, text: str | None) -> Instant | None:
 @contextmanager
 def _log_of(settings: Settings) -> Iterator[EventLog]:
     """The log of a database that is there, to be read beside whatever server there is."""
-    application = open_log(_existing(settings))
+    application = _existing(settings).log()
     try:
         yield EventLog(application)
     finally:
         application.close()
 
 
-def _set_up(settings: Settings, find: Callable[[Settings], Path]) -> AbstractContextManager[Platform]:
-    """The platform over the file that is found for the settings."""
+def _set_up(settings: Settings, find: Callable[[Settings], Database]) -> AbstractContextManager[Platform]:
+    """The platform over the database that is found for the settings."""
     return _platform(find(settings), master_key_file=settings.master_key_file)
 
 
-def _existing(settings: Settings) -> Path:
-    """The database's file. Raises NotOurs if there is none: a mistyped name must not make one."""
-    path = sqlite_path(settings.db)
-    if not path.exists():
-        raise NotOurs(f"There is no database {path}.")
-    open_log(path).close()
-    return path
+def _existing(settings: Settings) -> Database:
+    """The database. Raises NotOurs if there is none: a mistyped name must not make one."""
+    database = _database(settings)
+    database.existing_log().close()
+    return database
 
 
 def _command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[str, Any]:
@@ -645,7 +648,7 @@ def _command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[st
         finally:
             await platform.service.committer.close()
 
-    with _set_up(settings, lambda settings: sqlite_path(settings.db)) as platform:
+    with _set_up(settings, _database) as platform:
         body: dict[str, Any] = msgspec.json.decode(asyncio.run(run(platform)).body)
         return body
 
@@ -671,7 +674,7 @@ def _failing_in_one_sentence() -> Iterator[None]:
         StatementWrong,
     ) as error:
         _fail(str(error), 1)
-    except (StoreBusy, StoreFailed, sqlite3.Error) as error:
+    except (StoreBusy, StoreFailed, sqlite3.Error, psycopg.Error) as error:
         _fail(f"The database could not be used: {error}.", 1)
 
 

@@ -1,6 +1,7 @@
 """Settings: from the command line, else from TALLYHOLD_… variables. An unknown variable is an error, not ignored."""
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TALLYHOLD_"
 SQLITE = "sqlite:///"
+POSTGRES = ("postgresql://", "postgres://")
 
 
 class WrongSettings(Exception):
@@ -16,7 +18,7 @@ class WrongSettings(Exception):
 
 
 class Settings(BaseSettings):
-    """All settings. ``db`` is a URL: sqlite:///relative or sqlite:////absolute."""
+    """All settings. ``db`` is a URL: sqlite:///relative, sqlite:////absolute, or postgresql://…"""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
 
@@ -55,11 +57,18 @@ def read_settings(**given: object) -> Settings:
         raise WrongSettings(f"The setting {'.'.join(map(str, first['loc']))} is wrong: {first['msg']}.") from None
 
 
-def sqlite_path(url: str) -> Path:
-    """The file that a database URL names. Raises WrongSettings."""
+def sqlite_path(url: str) -> Path | None:
+    """The file that a database URL names; null where it names a PostgreSQL database. Raises WrongSettings."""
+    if url.startswith(POSTGRES):
+        return None
     path = url.removeprefix(SQLITE)
     if path == url or not path or "?" in path or path.endswith("/"):
         raise WrongSettings(
-            f"The database URL {url!r} must be sqlite:///FILE, or sqlite:////FILE for an absolute path."
+            f"The database URL {_without_password(url)!r} must be sqlite:///FILE, sqlite:////FILE for an absolute "
+            "path, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         )
     return Path(path).absolute()
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(//[^/@:]*):[^@]*@", r"\1:…@", url)

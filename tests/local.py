@@ -1,4 +1,4 @@
-"""The platform over one file, in this process: the real service and store, with a clock that is moved by hand."""
+"""The platform over one database, in this process: the real service and store, with a clock that is moved by hand."""
 
 import asyncio
 import sqlite3
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from api.service.access import register_with_key
 from api.service.committer import Reply
@@ -19,12 +20,13 @@ from api.service.seals import MasterKey, Seals
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.store.checkpoint_files import CheckpointFiles
-from api.store.sealing_keys import SealingKeysFile, keys_path
-from api.store.sqlite import Tallyhold, connect, open_log
-from api.store.sqlite_audit import SQLiteAudit
-from api.store.sqlite_digest import SQLiteDigest
-from api.store.sqlite_reads import SQLiteReads
-from api.store.sqlite_store import SQLiteStore
+from api.store.databases import Database, PostgresDatabase, SQLiteDatabase
+from api.store.postgres import with_marks
+from api.store.postgres_session import named_rows
+from api.store.sql_audit import SQLAudit
+from api.store.sql_digest import SQLDigest
+from api.store.sql_reads import SQLReads
+from api.store.sql_store import SQLStore
 from domain.access.events import Role
 from domain.recorded import SYSTEM
 from domain.times import Instant
@@ -34,6 +36,8 @@ from tests.given import NOW
 T = TypeVar("T")
 Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]
+Where = Path | str
+"""A file of SQLite, or the URL of a PostgreSQL database."""
 
 
 class HandClock:
@@ -46,15 +50,49 @@ class HandClock:
         return self.at
 
 
-def new_database(path: Path, at: Instant = NOW) -> None:
+def database(where: Where) -> Database:
+    return PostgresDatabase(where) if isinstance(where, str) else SQLiteDatabase(where)
+
+
+def a_digest(where: Where) -> SQLDigest:
+    return SQLDigest(database(where).reader(), database(where).background_session())
+
+
+@contextmanager
+def audit_of(where: Where) -> Iterator[SQLAudit]:
+    """The audit trail of a database that a Local wrote."""
+    with closing(database(where).sealing_keys()) as keys:
+        audit = SQLAudit(database(where).reader(), Seals(keys, MasterKey(bytes(32))))
+        with closing(audit):
+            yield audit
+
+
+def url_of(where: Where) -> str:
+    """As in the settings."""
+    return where if isinstance(where, str) else f"sqlite:///{where}"
+
+
+@contextmanager
+def head_locked(where: Where) -> Iterator[None]:
+    """Somebody else writes meanwhile."""
+    with opened(where) as connection:
+        if isinstance(where, str):
+            connection.execute("SELECT 1 FROM head FOR UPDATE")
+        else:
+            connection.isolation_level = None
+            connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.rollback()
+
+
+def new_database(where: Where, at: Instant = NOW) -> None:
     """An empty database that was made at an instant of the test's own."""
-    open_log(path).close()
-    with closing(connect(str(path))) as connection:
-        connection.execute("UPDATE head SET last_time = ?", (at,))
+    database(where).log().close()
+    execute(where, "UPDATE head SET last_time = ?", at)
 
 
 class Local:
-    """One process's part of the platform; several of them may share a file.
+    """One process's part of the platform; several of them may share a database.
 
     ``make_store`` gives a store that fails where a test wants it to. Without ``chance`` the same life is the same
     bytes: sealing keys and nonces are all zero. Without ``service.start()`` nobody watches the clock and no purchase
@@ -63,24 +101,25 @@ class Local:
 
     def __init__(
         self,
-        path: Path,
+        path: Where,
         clock: HandClock | None = None,
         gateway: Gateway | None = None,
-        make_store: Callable[[Tallyhold, Path], SQLiteStore] = SQLiteStore,
+        make_store: Callable[..., SQLStore] = SQLStore,
         chance: Callable[[int], bytes] = bytes,
     ) -> None:
-        if not path.exists():
-            new_database(path)
         self.path = path
+        self.database = database(path)
+        if not self.database.is_there():
+            new_database(path)
         self.clock = clock or HandClock(NOW)
-        self.log = open_log(path)
-        self.store = make_store(self.log, path)
-        self.keys = SealingKeysFile(keys_path(path))
+        self.log = self.database.log()
+        self.store = make_store(self.database.session(), self.log.mapper)
+        self.keys = self.database.sealing_keys()
         self.seals = Seals(self.keys, MasterKey(bytes(32)), chance)
-        self.reads = SQLiteReads(path, self.seals.open)
-        self.digest = SQLiteDigest(path)
-        self.audit = SQLiteAudit(path, self.seals)
-        evidence = Evidence(self.digest, None, CheckpointFiles(path.with_name("checkpoints")))
+        self.reads = SQLReads(self.database.reader(), self.seals.open)
+        self.digest = a_digest(path)
+        self.audit = SQLAudit(self.database.reader(), self.seals)
+        evidence = Evidence(self.digest, None, CheckpointFiles(Path("never-written")))
         self.service = Service(
             self.store, self.reads, self.clock, gateway, evidence=evidence, audit=self.audit, seals=self.seals
         )
@@ -112,17 +151,6 @@ class Local:
         return self.committer.submit(use_case, Context(**{"actor": SYSTEM, **context}))
 
 
-@contextmanager
-def audit_of(path: Path) -> Iterator[SQLiteAudit]:
-    """The audit trail of a file that a Local wrote."""
-    with closing(SealingKeysFile(keys_path(path))) as keys, closing(_audit(path, keys)) as audit:
-        yield audit
-
-
-def _audit(path: Path, keys: SealingKeysFile) -> SQLiteAudit:
-    return SQLiteAudit(path, Seals(keys, MasterKey(bytes(32))))
-
-
 def run(story: Coroutine[Any, Any, T]) -> T:
     """Play a story on a loop of its own."""
     return asyncio.run(story)
@@ -136,7 +164,7 @@ class Key(NamedTuple):
     key: str
 
 
-def issue_keys(path: Path, principals: Mapping[str, Role]) -> dict[str, Key]:
+def issue_keys(path: Where, principals: Mapping[str, Role]) -> dict[str, Key]:
     """A principal and a key for each name."""
 
     async def story() -> dict[str, Key]:
@@ -148,31 +176,59 @@ def issue_keys(path: Path, principals: Mapping[str, Role]) -> dict[str, Key]:
     return run(story())
 
 
-def query(path: Path, sql: str, *params: object) -> list[Row]:
-    """What the file says, read past the program."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql, params).fetchall()
+@contextmanager
+def opened(where: Where) -> Iterator[Any]:
+    """A connection past the program; what is changed on it is committed in the end."""
+    if isinstance(where, str):
+        with psycopg.connect(where, row_factory=named_rows) as connection:
+            yield connection
+    else:
+        with closing(sqlite3.connect(where)) as file, file:
+            yield file
 
 
-def execute(path: Path, sql: str, *params: object) -> None:
-    """Change the file behind the program's back."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(sql, params)
+def query(where: Where, sql: str, *params: object) -> list[Row]:
+    """What the database says, read past the program."""
+    with opened(where) as connection:
+        return [tuple(row) for row in connection.execute(marked(where, sql), params).fetchall()]
 
 
-def tables(path: Path) -> Tables:
+def execute(where: Where, sql: str, *params: object) -> None:
+    """Change the database behind the program's back."""
+    with opened(where) as connection:
+        connection.execute(marked(where, sql), params)
+
+
+def marked(where: Where, sql: str) -> str:
+    return with_marks(sql) if isinstance(where, str) else sql
+
+
+def tables(where: Where) -> Tables:
     """Every row of every read model."""
-    with closing(sqlite3.connect(path)) as connection:
+    with opened(where) as connection:
         return {
-            table.name: connection.execute(
-                f"SELECT {', '.join(table.columns)} FROM {table.name} ORDER BY {table.primary_key}"
-            ).fetchall()
+            table.name: [
+                tuple(row)
+                for row in connection.execute(
+                    f"SELECT {', '.join(table.columns)} FROM {table.name} ORDER BY {table.primary_key}"
+                )
+            ]
             for table in TABLES
         }
 
 
-def everything(path: Path) -> Tables:
+def everything(where: Where) -> Tables:
     """Every row of every table: what must be the same when nothing was to be written."""
-    with closing(sqlite3.connect(path)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in sorted(names)}
+    names = sorted(name for (name,) in query(where, ALL_TABLES if isinstance(where, Path) else ALL_POSTGRES_TABLES))
+    return {name: sorted(query(where, f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+ALL_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+ALL_POSTGRES_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+
+
+def stored_bytes(where: Where) -> bytes:
+    """All that lies in the database, to look for what must not be there."""
+    if isinstance(where, str):
+        return repr(everything(where)).encode()
+    return b"".join(path.read_bytes() for path in where.parent.rglob(where.name + "*") if path.is_file())

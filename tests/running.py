@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import api
+from tests.local import Where, url_of
 
 ROOT = Path(api.__file__).parent.parent
 PATIENCE_SECONDS = 30
@@ -45,10 +46,12 @@ class Client:
 
 
 class RunningServer:
-    """Serves one file on a port that the system picks; what it logs lies beside the file."""
+    """Serves one database on a port that the system picks; what it logs lies in a folder."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, where: Where, folder: Path, *options: str) -> None:
+        self.where = where
+        self.folder = folder
+        self._options = options
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -61,10 +64,10 @@ class RunningServer:
         """Return when it listens."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("TALLYHOLD_", "COV_"))}
         command = ["serve", "--sandbox", "--no-access-log", "--port", "0", "--db"]
-        with self.path.with_name(self.path.name + ".log").open("a") as errors:
+        with (self.folder / "server.log").open("a") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "api.main", *command, f"sqlite:///{self.path}"],
-                cwd=self.path.parent,
+                [sys.executable, "-m", "api.main", *command, url_of(self.where), *self._options],
+                cwd=self.folder,
                 env={**environment, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -76,7 +79,7 @@ class RunningServer:
         self.port = int(said.rsplit(":", 1)[1])
 
     def logged(self) -> str:
-        return self.path.with_name(self.path.name + ".log").read_text()
+        return (self.folder / "server.log").read_text()
 
     def client(self, key: str) -> Client:
         return Client(self.port, key)

@@ -54,22 +54,22 @@ class Log(Protocol):
     def mapper(self) -> Mapper: ...
 
 
-Reading = Callable[[Path], AbstractContextManager[tuple[Log, Reads]]]
+Reading = Callable[[str], AbstractContextManager[tuple[Log, Reads]]]
 """Opens a database to read it."""
 
 
-def play(path: Path | None, reading: Reading) -> None:
-    """The whole demo; with a path the database is kept there. Raises DemoFailed."""
+def play(url: str | None, reading: Reading) -> None:
+    """The whole demo; with the URL of a new database that one is kept. Raises DemoFailed."""
     names: dict[str, str] = {}
     teller = Teller(terminal(), names)
     with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="tallyhold-demo-") as folder:
-        database = Path(folder, "demo.sqlite") if path is None else _new(path)
+        database = f"sqlite:///{Path(folder, 'demo.sqlite')}" if url is None else url
         teller.say(OPENING)
         _play_on_server(database, names, teller)
         with reading(database) as (log, reads):
             _show(log, reads, teller)
     teller.heading("The end")
-    teller.say(_farewell(path))
+    teller.say(_farewell(url))
 
 
 OPENING = """\
@@ -83,22 +83,16 @@ Money is in cents, time in UTC. Names stand for ids: Ada-1 is Ada's assignment i
 The server starts, and everybody gets a key ..."""
 
 
-def _farewell(path: Path | None) -> str:
-    if path is None:
+def _farewell(url: str | None) -> str:
+    if url is None:
         return "The database is removed. To keep one and look into it:\n  tallyhold demo --db sqlite:///demo.sqlite"
     return f"""\
 The database is kept. To go on where the story ends:
-  tallyhold serve --sandbox --db {_url(path)}
-  tallyhold keys create --role owner --name Olga --db {_url(path)}"""
+  tallyhold serve --sandbox --db {url}
+  tallyhold keys create --role owner --name Olga --db {url}"""
 
 
-def _new(path: Path) -> Path:
-    if path.exists():
-        raise DemoFailed(f"{path} exists already; the demo needs a name for a new database.")
-    return path
-
-
-def _play_on_server(database: Path, names: dict[str, str], teller: Teller) -> None:
+def _play_on_server(database: str, names: dict[str, str], teller: Teller) -> None:
     with serving(database) as address:
         people = _people(database)
         for (role, name), person in zip(CAST, people.values(), strict=True):
@@ -142,10 +136,6 @@ def _entries(reads: Reads) -> Iterator[Entry]:
 # -- the server and the keys ---------------------------------------------------------------------------------------
 
 
-def _url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
 def _surroundings() -> dict[str, str]:
     """The environment without our settings; with the places where this process finds its modules."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYHOLD_")}
@@ -153,9 +143,9 @@ def _surroundings() -> dict[str, str]:
 
 
 @contextmanager
-def serving(database: Path) -> Iterator[str]:
+def serving(database: str) -> Iterator[str]:
     """A server of this program in the sandbox; its address. It is stopped in the end, whatever happens."""
-    arguments = ("serve", "--sandbox", "--port", "0", "--no-access-log", "--db", _url(database))
+    arguments = ("serve", "--sandbox", "--port", "0", "--no-access-log", "--db", database)
     process = subprocess.Popen((*PROGRAM, *arguments), stdout=subprocess.PIPE, env=_surroundings())
     try:
         yield _address(process)
@@ -206,15 +196,15 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _people(database: Path) -> Mapping[str, Person]:
+def _people(database: str) -> Mapping[str, Person]:
     """Everybody of the cast by name, with a key of their own."""
     with ThreadPoolExecutor(KEYS_AT_ONCE) as several:
         people = several.map(lambda member: _with_key(database, *member), CAST)
         return {name: person for (_, name), person in zip(CAST, people, strict=True)}
 
 
-def _with_key(database: Path, role: Role, name: str) -> Person:
-    arguments = ("keys", "create", "--role", role.value, "--name", name, "--json", "--db", _url(database))
+def _with_key(database: str, role: Role, name: str) -> Person:
+    arguments = ("keys", "create", "--role", role.value, "--name", name, "--json", "--db", database)
     command, environment = (*PROGRAM, *arguments), _surroundings()
     try:
         done = subprocess.run(command, capture_output=True, env=environment, timeout=START_SECONDS, check=True)

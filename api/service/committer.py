@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -39,6 +39,8 @@ from domain.recorded import SYSTEM, Recorded
 from domain.times import Instant
 from projections.event_view import event_view
 from projections.times import iso
+
+T = TypeVar("T")
 
 log = logging.getLogger("tallyhold.committer")
 
@@ -304,7 +306,7 @@ class Committer:
         deadline = asyncio.get_running_loop().time() + BUSY_LIMIT_SECONDS
         while True:
             try:
-                head = self._store.begin()
+                head = await self._in_thread(self._store.begin) if self._store.waits else self._store.begin()
                 break
             except StoreBusy:
                 if asyncio.get_running_loop().time() > deadline:
@@ -313,6 +315,9 @@ class Committer:
         if head.position != self._position:
             self._forget_what_others_wrote(head)
         return head
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _forget_what_others_wrote(self, head: Head) -> None:
         if self._position >= 0:
@@ -356,15 +361,23 @@ class Committer:
             store.keep_answers(tuple(flush.kept.values()), flush.now)
         for purchase_id, kept in flush.ended:
             store.finish_kept(purchase_id, kept)
-        head.next_due = store.next_due(tuple(self.set_aside))
         if flush.kept or flush.ended or flush.wrote:
             head.last_time = max(head.last_time, flush.now)
-            store.write_head(head)
-            await asyncio.get_running_loop().run_in_executor(self._thread, store.commit)
+            if store.waits:
+                await self._in_thread(lambda: self._write_head(head))
+            else:
+                self._write_head(head)
+            await self._in_thread(store.commit)
         else:
+            if self.set_aside:
+                head.next_due = store.next_due(tuple(self.set_aside))
             store.rollback()
         self._position = head.position
         self._head = head
+
+    def _write_head(self, head: Head) -> None:
+        head.next_due = self._store.next_due(tuple(self.set_aside))
+        self._store.write_head(head)
 
     def _tell(self, flush: _Flush) -> None:
         """Answer everybody, now that it is durable."""
@@ -385,6 +398,9 @@ class Committer:
 
     def _write_due(self, flush: _Flush) -> bool:
         """Write what is due by now, in order of due time; True when some is left for the next transaction."""
+        next_due = flush.head.next_due
+        if not self._catching_up and (next_due is None or next_due > flush.now):
+            return False  # a look at the rows is spared; at the start it finds what was set aside before
         written = 0
         while written < MAX_DUE_IN_BATCH:
             due = self._store.due(flush.now, MAX_DUE_IN_BATCH, tuple(self.set_aside))
@@ -441,6 +457,7 @@ class Committer:
         """Write what one deadline or command has recorded; if that fails, it is the one."""
         try:
             self._append(flush)
+            self._store.send()
         except (StoreBusy, StoreFailed):
             raise
         except Exception as error:

@@ -60,7 +60,13 @@ class KeptAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Store(Protocol):
-    """One transaction at a time over the log, the read models and the kept answers. Nothing here waits long."""
+    """One transaction at a time over the log, the read models and the kept answers. Nothing here waits long but these:
+    ``commit``, and where ``waits`` says so, ``begin``.
+    """
+
+    @property
+    def waits(self) -> bool:
+        """Whether others may hold the head for long, and begin waits for them: it is then called in a thread."""
 
     def begin(self) -> Head:
         """Lock the head and read it. Raises StoreBusy."""
@@ -73,6 +79,9 @@ class Store(Protocol):
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         """Write events at the end of the log, with what they change in the read models' rows."""
+
+    def send(self) -> None:
+        """Have all that was appended so far, so that what is wrong with it shows now."""
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Write changes of rows."""
@@ -102,7 +111,11 @@ class Store(Protocol):
         """The new end of the log."""
 
     def commit(self) -> None:
-        """Make all of it durable. May take milliseconds: called in a thread."""
+        """Make all of it durable. May take milliseconds: called in a thread.
+
+        Where the connection is lost meanwhile, it looks for the events that were appended: what is raised means
+        that nothing was kept, or that nobody can tell.
+        """
 
     def rollback(self) -> None:
         """Forget all of it."""

@@ -4,13 +4,13 @@ A block is BLOCK positions, a key a hash of what is searched for, so that a row 
 about two rows. That a key says too much does no harm: every event of a block is looked at before it is shown.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
 from api.service.cache import GenerationCache
+from api.store.sessions import Reader, first
 from projections.audit import EventFilter, Sketch, actors, read_sketch, subjects
 
 BLOCK = 16
@@ -30,8 +30,8 @@ def block_of(position: int) -> int:
 class Whose:
     """Whose a stream is that does not say so in each event: a job's owner, the principal of a stream of access."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._known: GenerationCache[str, UUID] = GenerationCache(CACHED)
 
     def of(self, topic: str, stream: str) -> UUID | None:
@@ -40,7 +40,7 @@ class Whose:
             return None
         found = self._known.get(stream)
         if found is None:
-            row = self._connection.execute(statement, (str(UUID(stream)),)).fetchone()
+            row = first(self._reader.rows(statement, (str(UUID(stream)),)))
             if row is None:
                 return None
             found = UUID(row[0])

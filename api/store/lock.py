@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.store.sqlite import NotOurs
+from api.store.application import NotOurs
 
 
 @contextmanager

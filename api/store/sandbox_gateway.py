@@ -1,4 +1,4 @@
-"""The sandbox's payment gateway. Its book is its own file, never made from the log, so that the two can be compared."""
+"""The sandbox's payment gateway. Its book is its own, never made from the log, so that the two can be compared."""
 
 import asyncio
 import sqlite3
@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from api.service.ports import Charged, Declined
-from api.store.sqlite import connect
+from api.store import postgres, sqlite
+from api.store.schema import in_postgres
 from domain.times import Instant
 from projections.reconcile.statement import statement_charge, statement_header
 
@@ -17,59 +21,108 @@ DECLINED_CENTS = 402
 """A payment whose cents end in 00402 is declined, so that clients can see how that looks."""
 _DECLINED_MODULUS = 100_000
 
+_BOOK = (
+    "CREATE TABLE IF NOT EXISTS {} (number INTEGER PRIMARY KEY, purchase_id TEXT NOT NULL UNIQUE, "
+    "owner_id TEXT NOT NULL, amount_cents INTEGER NOT NULL, taken INTEGER NOT NULL, "
+    "charged_at INTEGER NOT NULL)"
+)
+_CHARGE = (
+    "INSERT INTO {} (purchase_id, owner_id, amount_cents, taken, charged_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING"
+)
+_TAKEN = (
+    "SELECT number, purchase_id, amount_cents, charged_at FROM {} "
+    "WHERE taken = 1 AND number > ? AND charged_at >= ? AND charged_at < ? ORDER BY number LIMIT ?"
+)
+_CHARGED = "SELECT number, taken FROM {} WHERE purchase_id = ?"
+
 
 LATEST = 2**63 - 1
 LINES_AT_ONCE = 500
 
 
 class SandboxGateway:
-    """See Gateway and GatewayBook. Charges once per purchase id; takes every card, and no fee."""
+    """See Gateway and GatewayBook. Charges once per purchase id; takes every card, and no fee.
 
-    def __init__(self, path: Path) -> None:
+    One thread of its own asks the book.
+    """
+
+    def __init__(self) -> None:
         self.now: Callable[[], Instant] = lambda: time.time_ns() // 1_000_000
         """Its clock; in the sandbox it is the platform's."""
-        self._connection = connect(str(path))
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS charges (number INTEGER PRIMARY KEY, purchase_id TEXT NOT NULL UNIQUE, "
-            "owner_id TEXT NOT NULL, amount_cents INTEGER NOT NULL, taken INTEGER NOT NULL, "
-            "charged_at INTEGER NOT NULL)"
-        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway")
 
     async def charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._charge, purchase_id, owner_id, amount_cents)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, psycopg.Error) as error:
             raise OSError(f"The sandbox gateway failed: {error}") from error
 
     def _charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
         taken = amount_cents % _DECLINED_MODULUS != DECLINED_CENTS
-        self._connection.execute(
-            "INSERT INTO charges (purchase_id, owner_id, amount_cents, taken, charged_at) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            (str(purchase_id), str(owner_id), amount_cents, taken, self.now()),
-        )
-        number, taken = self._connection.execute(
-            "SELECT number, taken FROM charges WHERE purchase_id = ?", (str(purchase_id),)
-        ).fetchone()
+        number, taken = self._entry(str(purchase_id), str(owner_id), amount_cents, int(taken), self.now())
         return Charged(f"sandbox-{number}") if taken else Declined("the card was declined")
 
     def statement(self, begins: Instant | None, ends: Instant | None) -> Iterator[str]:
         yield statement_header()
         after = 0
-        while page := self._taken(after, begins or 0, LATEST if ends is None else ends):
+        while page := self._rows(_TAKEN, (after, begins or 0, LATEST if ends is None else ends, LINES_AT_ONCE)):
             for number, purchase_id, cents, charged_at in page:
                 yield statement_charge(number, UUID(purchase_id), charged_at, cents, 0)
             after = page[-1][0]
 
-    def _taken(self, after: int, begins: Instant, ends: Instant) -> list[tuple[int, str, int, Instant]]:
-        return self._connection.execute(
-            "SELECT number, purchase_id, amount_cents, charged_at FROM charges "
-            "WHERE taken AND number > ? AND charged_at >= ? AND charged_at < ? ORDER BY number LIMIT ?",
-            (after, begins, ends, LINES_AT_ONCE),
-        ).fetchall()
+    def _rows(self, sql: str, params: tuple[Any, ...]) -> list[Any]:
+        """Ask the book."""
+        raise NotImplementedError
+
+    def _entry(self, *charge: Any) -> tuple[int, bool]:
+        """Write a charge unless it was written before; its number, and whether it was taken."""
+        raise NotImplementedError
 
     def close(self) -> None:
         self._thread.shutdown()
+
+
+class SQLiteGateway(SandboxGateway):
+    """Its book is a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._connection = sqlite.connect(str(path))
+        self._connection.execute(_BOOK.format("charges"))
+
+    def _rows(self, sql: str, params: tuple[Any, ...]) -> list[Any]:
+        return self._connection.execute(sql.format("charges"), params).fetchall()
+
+    def _entry(self, *charge: Any) -> tuple[int, bool]:
+        self._connection.execute(_CHARGE.format("charges"), charge)
+        number, taken = self._connection.execute(_CHARGED.format("charges"), charge[:1]).fetchone()
+        return number, bool(taken)
+
+    def close(self) -> None:
+        super().close()
         self._connection.close()
+
+
+class PostgresGateway(SandboxGateway):
+    """Its book is a schema of its own, which all processes share."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        with postgres.connect(url) as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (postgres.MAKING,))
+            connection.execute("CREATE SCHEMA IF NOT EXISTS sandbox_gateway")
+            connection.execute(in_postgres(_BOOK.format("sandbox_gateway.charges")))
+
+    def _rows(self, sql: str, params: tuple[Any, ...]) -> list[Any]:
+        with postgres.connect(self._url) as connection:
+            return connection.execute(postgres.with_marks(sql.format("sandbox_gateway.charges")), params).fetchall()
+
+    def _entry(self, *charge: Any) -> tuple[int, bool]:
+        with postgres.connect(self._url) as connection:
+            connection.execute(postgres.with_marks(_CHARGE.format("sandbox_gateway.charges")), charge)
+            found = connection.execute(postgres.with_marks(_CHARGED.format("sandbox_gateway.charges")), charge[:1])
+            ((number, taken),) = found.fetchall()
+        return number, bool(taken)

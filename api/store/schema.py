@@ -1,11 +1,28 @@
 """The tables of a database: the log, its head, kept answers, and the rows of the read models."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from uuid import UUID
 
+from eventsourcing.persistence import StoredEvent
+
+from api.evidence import tree
 from projections.read_model import Table
 from projections.replay import TABLES
 
 SCHEMA_VERSION = 3
+APPLICATION = "tallyhold"
+"""Stored with the checkpoint of the read models."""
+RECENT_STREAMS = 16_384
+
+stream_key: Callable[[UUID], str] = lru_cache(RECENT_STREAMS)(attrgetter("hex"))
+"""A stream's id as it is stored."""
+
+INSERT_EVENT = (
+    "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
+)
 
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
@@ -44,7 +61,7 @@ def create_views() -> Iterator[str]:
     """The tables of the read models, with their indexes."""
     for table in TABLES:
         yield create_table(table)
-        yield from create_indexes(table)
+        yield from create_indexes(table, "0")
 
 
 def create_table(table: Table) -> str:
@@ -56,16 +73,39 @@ def create_table(table: Table) -> str:
     return f"CREATE TABLE IF NOT EXISTS {table.name} ({columns}){suffix}"
 
 
-def create_indexes(table: Table) -> Iterator[str]:
+def create_indexes(table: Table, generation: str) -> Iterator[str]:
+    """The indexes of a table; their names must be new, for those of the table that it replaces keep theirs."""
     for number, index in enumerate(table.indexes):
         unique = "UNIQUE " if index.unique else ""
         where = f" WHERE {index.where}" if index.where else ""
-        yield (
-            f"CREATE {unique}INDEX IF NOT EXISTS {table.name}_{number} "
-            f"ON {table.name} ({', '.join(index.columns)}){where}"
-        )
+        name = f"{table.name}_{number}_{generation}"
+        yield f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {table.name} ({', '.join(index.columns)}){where}"
 
 
-def drop_views() -> Iterator[str]:
-    for table in TABLES:
-        yield f"DROP TABLE IF EXISTS {table.name}"
+def event_rows(
+    position: int, peaks: bytes, stored: Sequence[StoredEvent]
+) -> tuple[list[tuple[int, str, int, str, bytes]], bytes]:
+    """What INSERT_EVENT takes to write events after a position, and the peaks of the tree with them."""
+    rows = []
+    leaves = []
+    for number, event in enumerate(stored, position + 1):
+        stream = event.originator_id
+        assert isinstance(stream, UUID)
+        rows.append((number, stream_key(stream), event.originator_version, event.topic, event.state))
+        leaves.append(tree.leaf_bytes(stream, event.originator_version, event.topic, event.state))
+    return rows, tree.append(position, peaks, leaves)
+
+
+_IN_POSTGRES = {
+    "number INTEGER PRIMARY KEY": "number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "INTEGER": "BIGINT",
+    "TEXT": 'TEXT COLLATE "C"',
+    "BLOB": "BYTEA",
+    " WITHOUT ROWID": "",
+}
+_WORDS = re.compile("|".join(_IN_POSTGRES))
+
+
+def in_postgres(statement: str) -> str:
+    """A statement that makes a table, in PostgreSQL's words. Text is ordered by its bytes in both dialects."""
+    return _WORDS.sub(lambda found: _IN_POSTGRES[found[0]], statement)

@@ -1,24 +1,89 @@
-"""Keys of persons in a database of their own: whoever has the log, or a copy of it, does not have them."""
+"""Keys of persons in a place of their own: whoever has the log, or a copy of it, does not have them."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 from threading import Lock
+from typing import Any
 from uuid import UUID
 
+import psycopg
+
+from api.service.ports import StoreFailed
 from api.service.seals import MasterKey, Seals, WrongMasterKey
-from api.store.sqlite import connect
+from api.store import postgres, sqlite
+
+_CLAIM = ""
+"""In the place of a person: which master key this store belongs to, from its beginning."""
 
 
-class SealingKeysFile:
+class _Keys:
     """See SealingKeys. A destroyed key leaves an empty row, so that it is never made again."""
 
-    def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)
+    def __init__(self, table: str) -> None:
+        self._table = table
         self._lock = Lock()
-        self._connection = connect(str(path))
+
+    def close(self) -> None: ...
+
+    def _run(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        """A statement, durable when it returns; its rows."""
+        raise NotImplementedError
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+    def wrapped(self, person_id: UUID) -> bytes | None:
+        with self._lock:
+            rows = self._run(f"SELECT wrapped FROM {self._table} WHERE person_id = ?", (str(person_id),))
+        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
+        with self._lock:
+            self._add(str(person_id), wrapped, master)
+
+    def _add(self, name: str, wrapped: bytes | None, master: str) -> None:
+        self._run(f"INSERT INTO {self._table} VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (name, wrapped, master))
+
+    def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
+        with self._lock, self._transaction():
+            rows = self._run(f"SELECT person_id, wrapped FROM {self._table} WHERE wrapped IS NOT NULL", ())
+            for person_id, wrapped in rows:
+                changed = (change(bytes(wrapped)), master, person_id)
+                self._run(f"UPDATE {self._table} SET wrapped = ?, master = ? WHERE person_id = ?", changed)
+            self._run(f"UPDATE {self._table} SET master = ? WHERE person_id = ?", (master, _CLAIM))
+        return len(rows)
+
+    def destroy(self, person_id: UUID) -> None:
+        with self._lock:
+            self._run(
+                f"INSERT INTO {self._table} VALUES (?, NULL, '') "
+                "ON CONFLICT (person_id) DO UPDATE SET wrapped = NULL, master = ''",
+                (str(person_id),),
+            )
+
+    def claim(self, master: str) -> None:
+        """Belong to a master key, unless there is one already: two hosts that begin at once must not have two."""
+        with self._lock:
+            self._add(_CLAIM, None, master)
+
+    def masters(self) -> frozenset[str]:
+        with self._lock:
+            rows = self._run(
+                f"SELECT DISTINCT master FROM {self._table} WHERE wrapped IS NOT NULL OR person_id = ?", (_CLAIM,)
+            )
+        return frozenset(name for (name,) in rows)
+
+
+class SealingKeysFile(_Keys):
+    """Keys in a file beside the database."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("keys")
+        path.touch(mode=0o600)
+        self._connection = sqlite.connect(str(path))
         # What is destroyed is overwritten, and no log of changes remembers it.
         self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.execute("PRAGMA secure_delete = ON")
@@ -30,60 +95,64 @@ class SealingKeysFile:
     def close(self) -> None:
         self._connection.close()
 
-    def wrapped(self, person_id: UUID) -> bytes | None:
-        with self._lock:
-            row = self._connection.execute("SELECT wrapped FROM keys WHERE person_id = ?", (str(person_id),)).fetchone()
-        return row[0] if row else None
+    def _run(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        return self._connection.execute(sql, params).fetchall()
 
-    def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
-        with self._lock:
-            self._connection.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", (str(person_id), wrapped, master))
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
 
-    def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                rows = self._connection.execute(
-                    "SELECT person_id, wrapped FROM keys WHERE wrapped IS NOT NULL"
-                ).fetchall()
-                changed = [(change(wrapped), master, person_id) for person_id, wrapped in rows]
-                self._connection.executemany("UPDATE keys SET wrapped = ?, master = ? WHERE person_id = ?", changed)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-        return len(rows)
 
-    def destroy(self, person_id: UUID) -> None:
-        with self._lock:
-            self._connection.execute(
-                "INSERT INTO keys VALUES (?, NULL, '') "
-                "ON CONFLICT (person_id) DO UPDATE SET wrapped = NULL, master = ''",
-                (str(person_id),),
+class SealingKeysSchema(_Keys):
+    """Keys in a schema of their own of a PostgreSQL database, for all processes; leave it out of dumps of the log."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("tallyhold_keys.keys")
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        with postgres.connect(url) as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (postgres.MAKING,))
+            connection.execute("CREATE SCHEMA IF NOT EXISTS tallyhold_keys")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS tallyhold_keys.keys "
+                "(person_id TEXT PRIMARY KEY, wrapped BYTEA, master TEXT NOT NULL)"
             )
 
-    def masters(self) -> frozenset[str]:
-        with self._lock:
-            rows = self._connection.execute("SELECT DISTINCT master FROM keys WHERE wrapped IS NOT NULL").fetchall()
-        return frozenset(name for (name,) in rows)
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _run(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        try:
+            cursor = self._connected().execute(postgres.with_marks(sql), params)
+            return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise StoreFailed(str(error)) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._connected().transaction():
+            yield
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = postgres.connect(self._url)
+        return self._connection
 
 
-def keys_path(database: Path) -> Path:
-    """Where the keys of a database's persons lie."""
-    return database.with_name(database.name + ".keys")
-
-
-def master_path(database: Path) -> Path:
-    """Where the master key of a database lies unless the settings say otherwise."""
-    return database.with_name(database.name + ".master")
-
-
-def open_seals(keys: SealingKeysFile, master_file: Path) -> Seals:
+def open_seals(keys: SealingKeysFile | SealingKeysSchema, master_file: Path) -> Seals:
     """The seals over a store of keys; a new store gets a new master key. Raises WrongMasterKey."""
-    masters = keys.masters()
-    if not masters:
+    if not keys.masters():
         make_master_key(master_file)
     master = read_master_key(master_file)
+    keys.claim(master.name)
+    masters = keys.masters()
     if masters - {master.name}:
         raise WrongMasterKey(
             f"The master key in {master_file} is {master.name}; the keys of this database were wrapped with "

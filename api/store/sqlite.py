@@ -7,18 +7,13 @@ one statement, writers begin IMMEDIATE, and the hash tree and the head grow in t
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from eventsourcing.application import Application
 from eventsourcing.persistence import (
-    InfrastructureFactory,
-    Mapper,
     Notification,
     PersistenceError,
     StoredEvent,
@@ -34,11 +29,9 @@ from eventsourcing.sqlite import (
     SQLiteProcessRecorder,
     SQLiteTransaction,
 )
-from eventsourcing.utils import Environment
 
-from api.evidence import tree
-from api.store.mapper import EventMapper
-from api.store.schema import LOG, SCHEMA_VERSION, create_views
+from api.store.application import NotOurs, Tallyhold
+from api.store.schema import INSERT_EVENT, LOG, SCHEMA_VERSION, create_views, event_rows
 from projections.replay import views_version
 
 APPLICATION_ID = 0x54414C59
@@ -48,14 +41,6 @@ BUSY_SECONDS = 5
 CHECKPOINT_PAGES = 8_000
 """A checkpoint copies each changed page once, and the same pages change in every batch: fewer of them do less."""
 LAST = 2**63 - 1
-RECENT_STREAMS = 16_384
-
-stream_key: Callable[[UUID], str] = lru_cache(RECENT_STREAMS)(attrgetter("hex"))
-"""A stream's id as the library writes it."""
-
-INSERT_EVENT = (
-    "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
-)
 
 
 def connect(path: str, *, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -120,7 +105,8 @@ class LogRecorder(SQLiteProcessRecorder):
     ) -> Sequence[int] | None:
         c.execute("SELECT position, peaks FROM head")
         position, peaks = c.fetchone()
-        peaks = insert_events(c.sqlite_cursor, position, peaks, stored_events)
+        rows, peaks = event_rows(position, peaks, stored_events)
+        c.sqlite_cursor.executemany(INSERT_EVENT, rows)
         end = position + len(stored_events)
         c.execute("UPDATE head SET position = ?, peaks = ?", (end, peaks))
         tracking: Tracking | None = kwargs.get("tracking")
@@ -154,21 +140,6 @@ class LogRecorder(SQLiteProcessRecorder):
             ]
 
 
-def insert_events(
-    cursor: sqlite3.Cursor | sqlite3.Connection, position: int, peaks: bytes, stored: Sequence[StoredEvent]
-) -> bytes:
-    """Write events after a position; the peaks of the tree with them."""
-    rows = []
-    leaves = []
-    for number, event in enumerate(stored, position + 1):
-        stream = event.originator_id
-        assert isinstance(stream, UUID)
-        rows.append((number, stream_key(stream), event.originator_version, event.topic, event.state))
-        leaves.append(tree.leaf_bytes(stream, event.originator_version, event.topic, event.state))
-    cursor.executemany(INSERT_EVENT, rows)
-    return tree.append(position, peaks, leaves)
-
-
 class Factory(SQLiteFactory):
     """Makes the recorders of this store."""
 
@@ -183,23 +154,6 @@ class Factory(SQLiteFactory):
         self.datastore = Datastore(self.env.get(self.SQLITE_DBNAME) or "")
 
 
-class Tallyhold(Application[UUID]):
-    """The library's application over this store: its recorder, mapper and notification log."""
-
-    name = "tallyhold"
-    recorder: LogRecorder
-
-    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
-        return Factory(env)
-
-    def construct_mapper(self) -> Mapper[UUID]:
-        return EventMapper(transcoder=self.construct_transcoder())
-
-
-class NotOurs(Exception):
-    """The file is no database that this program may use; the sentence says why."""
-
-
 def open_log(path: Path) -> Tallyhold:
     """The log in a file, made if there is none. Raises NotOurs with a sentence for people."""
     if not path.parent.is_dir():
@@ -207,7 +161,7 @@ def open_log(path: Path) -> Tallyhold:
     try:
         # Nothing is written where the tables are there: the file may be busy with a server's batches.
         create = "n" if _is_made(path) else "y"
-        return Tallyhold(env={"SQLITE_DBNAME": str(path), "CREATE_TABLE": create})
+        return Tallyhold(Factory, {"SQLITE_DBNAME": str(path), "CREATE_TABLE": create})
     except (sqlite3.Error, PersistenceError, OSError) as error:
         raise NotOurs(f"The database {path} cannot be opened: {error}.") from error
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
@@ -16,11 +15,12 @@ from api.evidence import tree
 from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.evidence.tree import HASH_BYTES
+from api.store.databases import Database
 from api.store.mapper import to_recorded
 from api.store.rebuild import PAGE, Progress
 from api.store.replayed import replayed
-from api.store.sqlite import BUSY_SECONDS, connect
-from api.store.sqlite_digest import log_origin, read_tile
+from api.store.sessions import Reader
+from api.store.sql_digest import log_origin, read_tile
 from domain.recorded import Recorded
 from projections.read_model import Table
 from projections.replay import TABLES
@@ -48,29 +48,27 @@ class Verdict:
     findings: list[Finding] = field(default_factory=list)
 
 
-def verify(path: Path, checkpoints: Sequence[Checkpoint], progress: Progress) -> Verdict:
+def verify(database: Database, checkpoints: Sequence[Checkpoint], progress: Progress) -> Verdict:
     """Check everything on one snapshot, beside a server too. ``progress`` is told events done, and all there are."""
-    with closing(connect(str(path), timeout=BUSY_SECONDS)) as connection:
-        connection.text_factory = _readable
-        connection.execute("BEGIN")
-        log = _Log(connection, checkpoints)
+    with closing(database.reader(broken_text=True)) as reader, reader.snapshot():
+        log = _Log(reader, checkpoints)
         for done in log.read():
             progress(done, 2 * log.size)
         verdict = Verdict(log.count, tree.root(log.peaks), len(checkpoints), findings=list(log.findings()))
         if verdict.findings:
             verdict.findings.append(Finding("The read models were not compared: the log itself is damaged."))
         else:
-            _compare_views(connection, verdict, lambda done: progress(log.size + done, 2 * log.size))
+            _compare_views(reader, verdict, lambda done: progress(log.size + done, 2 * log.size))
         return verdict
 
 
 class _Log:
     """One reading of the log from its first event to its last."""
 
-    def __init__(self, connection: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> None:
-        self._connection = connection
+    def __init__(self, reader: Reader, checkpoints: Sequence[Checkpoint]) -> None:
+        self._reader = reader
         self._checkpoints = sorted(checkpoints, key=lambda one: one.size)
-        secret, self.size, self._head_peaks = connection.execute("SELECT secret, position, peaks FROM head").fetchone()
+        ((secret, self.size, self._head_peaks),) = reader.rows("SELECT secret, position, peaks FROM head")
         self._origin = log_origin(secret)
         self.count = 0
         self.peaks = b""
@@ -84,23 +82,23 @@ class _Log:
         """Take every event in; yields how many were."""
         sizes = {one.size for one in self._checkpoints}
         self._note_root(0, sizes)
-        rows = self._connection.execute(
+        with self._reader.stream(
             "SELECT position, originator_id, originator_version, topic, state FROM stored_events ORDER BY position"
-        )
-        for position, *event in rows:
-            if position != self.count + 1:
-                self._gap = self.count + 1
-                return
-            self._take(position, _leaf(*event))
-            self._note_root(position, sizes)
-            if position % PAGE == 0:
-                yield position
+        ) as rows:
+            for position, *event in rows:
+                if position != self.count + 1:
+                    self._gap = self.count + 1
+                    return
+                self._take(position, _leaf(*event))
+                self._note_root(position, sizes)
+                if position % PAGE == 0:
+                    yield position
         yield self.count
 
     def _take(self, position: int, leaf: bytes) -> None:
         number, place = divmod(self.count, WIDTH)
         if place == 0:
-            self._tile = read_tile(self._connection, 0, number)
+            self._tile = read_tile(self._reader, 0, number)
         kept = self._tile[place * HASH_BYTES : (place + 1) * HASH_BYTES]
         if not kept and self._without_tile is None:
             self._without_tile = position
@@ -171,11 +169,6 @@ class _Log:
                 sound = one.size
 
 
-def _readable(text: bytes) -> str:
-    """Text as it lies in the file, were it no text at all."""
-    return text.decode(errors="replace")
-
-
 def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
     """An event's leaf; of values that no event has, something that cannot be any event's."""
     try:
@@ -187,33 +180,34 @@ def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
 # -- read models -----------------------------------------------------------------------------------------------------
 
 
-def _compare_views(connection: sqlite3.Connection, verdict: Verdict, progress: Any) -> None:
+def _compare_views(reader: Reader, verdict: Verdict, progress: Any) -> None:
     """Replay the log into a file of its own, and compare it row for row: neither is held in memory."""
     with TemporaryDirectory(prefix="tallyhold-verify-") as folder:
         try:
-            with replayed(_pages(connection), progress, f"{folder}/replayed.sqlite") as other:
-                found = (each for table in TABLES for each in _differences(table, connection, other, verdict))
+            with replayed(_pages(reader), progress, f"{folder}/replayed.sqlite") as other:
+                found = (each for table in TABLES for each in _differences(table, reader, other, verdict))
                 verdict.findings += islice(found, MAX_FINDINGS)
         except MapperDeserialisationError as error:
             verdict.findings.append(Finding(f"The read models were not compared: {error}"))
 
 
-def _pages(connection: sqlite3.Connection) -> Iterator[list[Recorded[Any]]]:
-    rows = connection.execute(
+def _pages(reader: Reader) -> Iterator[list[Recorded[Any]]]:
+    with reader.stream(
         "SELECT originator_id, originator_version, position, topic, state FROM stored_events ORDER BY position"
-    )
-    while page := rows.fetchmany(PAGE):
-        yield [to_recorded(UUID(stream), *rest) for stream, *rest in page]
+    ) as rows:
+        while page := list(islice(rows, PAGE)):
+            yield [to_recorded(UUID(stream), *rest) for stream, *rest in page]
 
 
-def _differences(
-    table: Table, kept: sqlite3.Connection, replayed: sqlite3.Connection, verdict: Verdict
-) -> Iterator[Finding]:
+def _differences(table: Table, kept: Reader, replayed: sqlite3.Connection, verdict: Verdict) -> Iterator[Finding]:
     """Both tables in the order of their keys, side by side."""
-    columns = list(table.columns)
-    place = columns.index(table.primary_key)
-    sql = f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY {table.primary_key}"
-    ours, theirs = iter(kept.execute(sql)), iter(replayed.execute(sql))
+    sql = f"SELECT {', '.join(table.columns)} FROM {table.name} ORDER BY {table.primary_key}"
+    with kept.stream(sql) as rows:
+        yield from _unlike_rows(table, map(tuple, rows), iter(replayed.execute(sql)), verdict)
+
+
+def _unlike_rows(table: Table, ours: Iterator[Row], theirs: Iterator[Row], verdict: Verdict) -> Iterator[Finding]:
+    place = list(table.columns).index(table.primary_key)
     left, right = next(ours, None), next(theirs, None)
     while left is not None or right is not None:
         verdict.rows += 1

@@ -1,16 +1,22 @@
-"""One sandbox server for all tests of the HTTP interface: each test makes owners and testers of its own."""
+"""One sandbox server on each kind of database for the tests of HTTP; each test makes owners and testers of its own."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.api.server import Client, Platform, serving
+from tests.postgres import a_database
 
 
-@pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Shared by all tests: nothing of a test may hang on what others have done to it, its clock least of all."""
-    with serving(tmp_path_factory.mktemp("platform")) as platform:
+    folder = tmp_path_factory.mktemp("platform")
+    if request.param == "sqlite":
+        with serving(folder, folder / "tallyhold.sqlite") as platform:
+            yield platform
+        return
+    with a_database(request.getfixturevalue("postgres_server")) as url, serving(folder, url) as platform:
         yield platform
 
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 import httpx2
 
 from tests.api.contract import Contract
+from tests.local import Where, url_of
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -179,11 +180,16 @@ class Platform:
 
     url: str
     folder: Path
-    db: str
+    where: Where
     http: httpx2.Client
     contract: Contract
     operator: Client
     _numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def db(self) -> str:
+        """As in the settings."""
+        return url_of(self.where)
 
     def somebody(self, role: str) -> Client:
         """A new principal of a role."""
@@ -201,10 +207,6 @@ class Platform:
 
     def tester(self) -> Client:
         return self.somebody("tester")
-
-    def bytes_kept(self) -> bytes:
-        """Every byte of the platform's files."""
-        return b"".join(file.read_bytes() for file in self.folder.rglob("tallyhold.sqlite*") if file.is_file())
 
     def testers(self, number: int) -> list[Client]:
         return [self.tester() for _ in range(number)]
@@ -230,12 +232,12 @@ def connected(url: str) -> Iterator[tuple[httpx2.Client, Contract]]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Platform]:
+def serving(folder: Path, where: Where, *options: str) -> Iterator[Platform]:
     """A sandbox platform of its own."""
-    db = f"sqlite:///{folder / 'tallyhold.sqlite'}"
+    db = url_of(where)
     made = create_key(folder, db, "operator", "Olga")
-    with listening(folder, db, "--sandbox") as url, connected(url) as (http, contract):
-        yield Platform(url, folder, db, http, contract, client(http, made))
+    with listening(folder, db, "--sandbox", *options) as url, connected(url) as (http, contract):
+        yield Platform(url, folder, where, http, contract, client(http, made))
 
 
 # -- what is expected --------------------------------------------------------------------------------------------------

@@ -10,15 +10,14 @@ from uuid import UUID
 import pytest
 
 from api.service.reads import EventPage
-from api.store import sqlite_audit
-from api.store.sqlite_audit import SQLiteAudit
-from api.store.sqlite_digest import SQLiteDigest
+from api.store import sql_audit
+from api.store.sql_audit import SQLAudit
 from domain.access.events import Role
 from domain.catalogue import NAMES
 from domain.recorded import Recorded
 from projections.audit import EventFilter
 from tests.given import NOW
-from tests.local import HandClock, audit_of, execute, issue_keys, query
+from tests.local import HandClock, a_digest, audit_of, execute, issue_keys, query
 from tests.simulation.books import File
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
@@ -44,8 +43,8 @@ def path(tmp_path: Path, lived: bytes) -> Path:
 
 def digest(path: Path, monkeypatch: pytest.MonkeyPatch, upto: int | None = None) -> None:
     """Work the log through, or its first events only."""
-    monkeypatch.setattr("api.store.sqlite_digest.AT_ONCE", upto or 100)
-    with closing(SQLiteDigest(path)) as digest:
+    monkeypatch.setattr("api.store.sql_digest.AT_ONCE", upto or 100)
+    with closing(a_digest(path)) as digest:
         while digest.advance() and upto is None:
             pass
 
@@ -89,7 +88,7 @@ def filters(file: File, random: Random) -> Iterator[EventFilter]:
         )
 
 
-def pages(audit: SQLiteAudit, wanted: EventFilter, limit: int) -> Iterator[EventPage]:
+def pages(audit: SQLAudit, wanted: EventFilter, limit: int) -> Iterator[EventPage]:
     after, has_more = 0, True
     while has_more:
         page = audit.events(wanted, after, None, limit)
@@ -105,8 +104,8 @@ def test_pages_are_what_a_look_at_every_event_finds(
 ) -> None:
     if indexed != 0:
         digest(path, monkeypatch, indexed)
-    monkeypatch.setattr(sqlite_audit, "MAX_SCANNED", bound)
-    monkeypatch.setattr(sqlite_audit, "MAX_BLOCKS", max(bound // 10, 3))
+    monkeypatch.setattr(sql_audit, "MAX_SCANNED", bound)
+    monkeypatch.setattr(sql_audit, "MAX_BLOCKS", max(bound // 10, 3))
     file, random = File(path), Random(indexed or 99)
     found_any = 0
     with audit_of(path) as audit:
@@ -136,7 +135,7 @@ def test_an_event_costs_about_two_rows_of_the_index(path: Path, monkeypatch: pyt
 
 
 def test_what_two_processes_work_through_at_once_is_done_once(path: Path) -> None:
-    with closing(SQLiteDigest(path)) as one, closing(SQLiteDigest(path)) as other:
+    with closing(a_digest(path)) as one, closing(a_digest(path)) as other:
         while one.advance() + other.advance():
             pass
         assert one.position() == other.position() == one.head()[1]

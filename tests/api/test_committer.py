@@ -1,11 +1,10 @@
 """The committer: many commands, one transaction; answers only when it is durable; nobody suffers for another."""
 
 import asyncio
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -23,8 +22,8 @@ from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, V
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
 from api.service.work import Answer, UseCase, Work
-from api.store.sqlite import claim_mode
-from api.store.sqlite_store import SQLiteStore
+from api.store import postgres
+from api.store.sql_store import SQLStore
 from domain.credits.commands import StartPurchase
 from domain.credits.decider import CREDITS
 from domain.errors import NotEnoughCredits, Refusal
@@ -35,7 +34,20 @@ from domain.times import DAY, HOUR, MINUTE, SECOND
 from tests.api.server import create_key
 from tests.builders import ALICE, ANSWERS, BOB, OWNER, Person, some_terms, take_by
 from tests.given import NOW
-from tests.local import HandClock, Local, Tables, everything, execute, new_database, query, run
+from tests.local import (
+    HandClock,
+    Local,
+    Tables,
+    Where,
+    database,
+    everything,
+    execute,
+    head_locked,
+    new_database,
+    query,
+    run,
+    url_of,
+)
 from tests.simulation.books import File
 
 T = TypeVar("T")
@@ -89,7 +101,7 @@ def key(name: str, request: bytes = b"the request") -> dict[str, bytes]:
 # Where it is asked
 
 
-class Obstructed(SQLiteStore):
+class Obstructed(SQLStore):
     """A store that fails or waits where a test wants it to, and counts."""
 
     def __init__(self, *args: Any) -> None:
@@ -164,7 +176,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def a_platform(path: Path, clock: HandClock | None = None) -> tuple[Local, Obstructed]:
+def a_platform(path: Where, clock: HandClock | None = None) -> tuple[Local, Obstructed]:
     local = Local(path, clock, make_store=Obstructed)
     assert isinstance(local.store, Obstructed)
     return local, local.store
@@ -182,18 +194,18 @@ def kinds(found: list[Reply | BaseException]) -> list[type]:
     return [type(one) for one in found]
 
 
-def play(story: Coroutine[Any, Any, None], path: Path) -> None:
+def play(story: Coroutine[Any, Any, None], path: Where) -> None:
     """Whatever the story was about: the file is sound after it."""
     run(story)
     File(path).check()
 
 
-def log_length(path: Path) -> int:
+def log_length(path: Where) -> int:
     length: int = query(path, "SELECT count(*) FROM stored_events")[0][0]
     return length
 
 
-def balance(path: Path) -> tuple[int, int]:
+def balance(path: Where) -> tuple[int, int]:
     """The owner's free and held credits."""
     free, held = query(path, "SELECT balance_cents, held_cents FROM billing WHERE owner_id = ?", str(OWNER))[0]
     return free, held
@@ -202,7 +214,7 @@ def balance(path: Path) -> tuple[int, int]:
 # Batches
 
 
-def test_what_is_asked_together_is_committed_together(path: Path) -> None:
+def test_what_is_asked_together_is_committed_together(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -214,7 +226,7 @@ def test_what_is_asked_together_is_committed_together(path: Path) -> None:
     play(story(), path)
 
 
-def test_a_batch_is_bounded(path: Path) -> None:
+def test_a_batch_is_bounded(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -225,7 +237,7 @@ def test_a_batch_is_bounded(path: Path) -> None:
     play(story(), path)
 
 
-def test_while_one_batch_is_committed_the_next_one_forms(path: Path) -> None:
+def test_while_one_batch_is_committed_the_next_one_forms(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -241,7 +253,7 @@ def test_while_one_batch_is_committed_the_next_one_forms(path: Path) -> None:
     play(story(), path)
 
 
-def test_commands_of_a_batch_see_what_those_before_them_did(path: Path) -> None:
+def test_commands_of_a_batch_see_what_those_before_them_did(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             replies = await all_done(
@@ -252,7 +264,7 @@ def test_commands_of_a_batch_see_what_those_before_them_did(path: Path) -> None:
     play(story(), path)
 
 
-def test_the_sums_that_no_stream_has_count_what_the_batch_did(path: Path) -> None:
+def test_the_sums_that_no_stream_has_count_what_the_batch_did(path: Where) -> None:
     """A wallet's payouts lie in the streams of jobs, an owner's holds in many of them."""
 
     async def story() -> None:
@@ -279,7 +291,7 @@ def test_the_sums_that_no_stream_has_count_what_the_batch_did(path: Path) -> Non
     play(story(), path)
 
 
-def test_creates_that_race_for_the_last_cents_get_exactly_what_there_is(path: Path) -> None:
+def test_creates_that_race_for_the_last_cents_get_exactly_what_there_is(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             found = await outcomes(*(local.ask(posted(new_id())) for _ in range(30)))
@@ -292,7 +304,7 @@ def test_creates_that_race_for_the_last_cents_get_exactly_what_there_is(path: Pa
 # Answers
 
 
-def test_nobody_is_answered_before_the_commit_whatever_the_answer(path: Path) -> None:
+def test_nobody_is_answered_before_the_commit_whatever_the_answer(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -313,7 +325,7 @@ def test_nobody_is_answered_before_the_commit_whatever_the_answer(path: Path) ->
     play(story(), path)
 
 
-def test_a_refusal_that_rests_on_a_batch_that_was_lost_is_not_told(path: Path) -> None:
+def test_a_refusal_that_rests_on_a_batch_that_was_lost_is_not_told(path: Where) -> None:
     """The hold that left too little was never kept: 'not enough credits' would be a lie."""
 
     async def story() -> None:
@@ -327,7 +339,7 @@ def test_a_refusal_that_rests_on_a_batch_that_was_lost_is_not_told(path: Path) -
     play(story(), path)
 
 
-def test_a_batch_of_refusals_no_ops_and_replays_writes_nothing(path: Path) -> None:
+def test_a_batch_of_refusals_no_ops_and_replays_writes_nothing(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -348,7 +360,7 @@ def test_a_batch_of_refusals_no_ops_and_replays_writes_nothing(path: Path) -> No
     play(story(), path)
 
 
-def test_what_a_caller_asked_who_has_gone_away_is_done_all_the_same(path: Path) -> None:
+def test_what_a_caller_asked_who_has_gone_away_is_done_all_the_same(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             gone, other = local.ask(posted()), local.ask(bought(1))
@@ -359,7 +371,7 @@ def test_what_a_caller_asked_who_has_gone_away_is_done_all_the_same(path: Path) 
     play(story(), path)
 
 
-def test_an_if_match_that_names_another_version_is_told_what_happened_since(path: Path) -> None:
+def test_an_if_match_that_names_another_version_is_told_what_happened_since(path: Where) -> None:
     """Also what happened in the same batch."""
 
     async def story() -> None:
@@ -381,7 +393,7 @@ def test_an_if_match_that_names_another_version_is_told_what_happened_since(path
 # Mistakes of ours
 
 
-def test_a_poisoned_command_hurts_nobody_else_in_its_batch(path: Path) -> None:
+def test_a_poisoned_command_hurts_nobody_else_in_its_batch(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -403,7 +415,7 @@ def test_a_poisoned_command_hurts_nobody_else_in_its_batch(path: Path) -> None:
     play(story(), path)
 
 
-def test_a_poisoned_command_may_be_tried_again_under_its_key(path: Path) -> None:
+def test_a_poisoned_command_may_be_tried_again_under_its_key(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             assert kinds(await outcomes(local.ask(poison, **key("one")))) == [ZeroDivisionError]
@@ -412,7 +424,7 @@ def test_a_poisoned_command_may_be_tried_again_under_its_key(path: Path) -> None
     play(story(), path)
 
 
-def test_a_job_whose_deadline_raises_is_set_aside_and_stops_nobody_else(path: Path) -> None:
+def test_a_job_whose_deadline_raises_is_set_aside_and_stops_nobody_else(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await all_done(local.ask(posted()), local.ask(posted(OTHER_JOB_ID)))
@@ -432,7 +444,7 @@ def test_a_job_whose_deadline_raises_is_set_aside_and_stops_nobody_else(path: Pa
     run(story())
 
 
-class Choking(SQLiteStore):
+class Choking(SQLStore):
     """A store whose read models choke on one kind of event."""
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
@@ -444,7 +456,7 @@ class Choking(SQLiteStore):
 CHOKES_ON = (Paused, TaskTimedOut, Cancelled)
 
 
-def test_a_command_whose_events_cannot_be_written_fails_alone(path: Path) -> None:
+def test_a_command_whose_events_cannot_be_written_fails_alone(path: Where) -> None:
     async def story() -> None:
         async with Local(path, make_store=Choking) as local:
             await all_done(local.ask(posted()))
@@ -456,7 +468,7 @@ def test_a_command_whose_events_cannot_be_written_fails_alone(path: Path) -> Non
     run(story())
 
 
-def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Path) -> None:
+def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Where) -> None:
     async def story() -> None:
         async with Local(path, make_store=Choking) as local:
             await all_done(local.ask(posted()))
@@ -471,7 +483,7 @@ def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Path)
 # Repeats
 
 
-def test_a_key_repeated_inside_one_batch_is_answered_once_and_replayed(path: Path) -> None:
+def test_a_key_repeated_inside_one_batch_is_answered_once_and_replayed(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             asks = [local.ask(bought(100), **key("one")) for _ in range(3)]
@@ -488,7 +500,7 @@ def test_a_key_repeated_inside_one_batch_is_answered_once_and_replayed(path: Pat
     assert balance(path) == (2 * HOLD + 100, 0)
 
 
-def test_a_key_is_remembered_by_the_next_process(path: Path) -> None:
+def test_a_key_is_remembered_by_the_next_process(path: Where) -> None:
     async def story() -> Reply:
         async with Local(path) as local:
             return await local.ask(posted(), **key("one"))
@@ -498,7 +510,7 @@ def test_a_key_is_remembered_by_the_next_process(path: Path) -> None:
     assert (second.status, second.body, second.location, second.etag) == (201, first.body, f"/jobs/{JOB_ID}", '"1"')
 
 
-def test_a_refusal_may_be_tried_again_under_its_key(path: Path) -> None:
+def test_a_refusal_may_be_tried_again_under_its_key(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             big = posted(slots=20)
@@ -509,7 +521,7 @@ def test_a_refusal_may_be_tried_again_under_its_key(path: Path) -> None:
     play(story(), path)
 
 
-def test_a_key_of_last_week_is_forgotten_at_last_and_one_of_this_week_is_not(path: Path) -> None:
+def test_a_key_of_last_week_is_forgotten_at_last_and_one_of_this_week_is_not(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await local.ask(bought(1), **key("old"))
@@ -528,7 +540,7 @@ def test_a_key_of_last_week_is_forgotten_at_last_and_one_of_this_week_is_not(pat
 
 
 @pytest.mark.parametrize("where", ["append", "write_head", "commit"])
-def test_a_batch_that_cannot_be_written_leaves_nothing_and_the_next_one_works(path: Path, where: str) -> None:
+def test_a_batch_that_cannot_be_written_leaves_nothing_and_the_next_one_works(path: Where, where: str) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -549,7 +561,7 @@ def test_a_batch_that_cannot_be_written_leaves_nothing_and_the_next_one_works(pa
     play(story(), path)
 
 
-def test_when_the_answer_to_a_commit_is_lost_the_key_tells_that_it_was_kept(path: Path) -> None:
+def test_when_the_answer_to_a_commit_is_lost_the_key_tells_that_it_was_kept(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -564,7 +576,7 @@ def test_when_the_answer_to_a_commit_is_lost_the_key_tells_that_it_was_kept(path
     assert balance(path) == (HOLD, HOLD)
 
 
-def test_a_history_that_cannot_be_read_fails_its_commands_as_unavailable(path: Path) -> None:
+def test_a_history_that_cannot_be_read_fails_its_commands_as_unavailable(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await local.ask(posted())
@@ -577,7 +589,7 @@ def test_a_history_that_cannot_be_read_fails_its_commands_as_unavailable(path: P
     play(story(), path)
 
 
-def test_a_history_that_cannot_be_read_sets_no_job_aside(path: Path) -> None:
+def test_a_history_that_cannot_be_read_sets_no_job_aside(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await local.ask(posted())
@@ -594,7 +606,7 @@ def test_a_history_that_cannot_be_read_sets_no_job_aside(path: Path) -> None:
     play(story(), path)
 
 
-def test_a_transaction_that_fails_at_its_beginning_stands_in_nobodys_way(path: Path) -> None:
+def test_a_transaction_that_fails_at_its_beginning_stands_in_nobodys_way(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local, Local(path) as other:
@@ -608,7 +620,7 @@ def test_a_transaction_that_fails_at_its_beginning_stands_in_nobodys_way(path: P
 
 
 @pytest.mark.parametrize("column", ["schema_version", "views_version"])
-def test_a_file_that_another_version_of_the_program_took_over_is_written_no_more(path: Path, column: str) -> None:
+def test_a_file_that_another_version_of_the_program_took_over_is_written_no_more(path: Where, column: str) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await local.ask(posted())
@@ -626,7 +638,7 @@ def test_a_file_that_another_version_of_the_program_took_over_is_written_no_more
 # Others on the same file
 
 
-def test_two_committers_on_one_file_never_conflict_and_see_each_other(path: Path) -> None:
+def test_two_committers_on_one_file_never_conflict_and_see_each_other(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as one, Local(path) as other:
             await one.ask(posted())
@@ -640,7 +652,7 @@ def test_two_committers_on_one_file_never_conflict_and_see_each_other(path: Path
     play(story(), path)
 
 
-def test_two_committers_that_race_spend_each_cent_once(path: Path) -> None:
+def test_two_committers_that_race_spend_each_cent_once(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as one, Local(path) as other:
             await one.ask(bought(18 * HOLD))
@@ -653,7 +665,7 @@ def test_two_committers_that_race_spend_each_cent_once(path: Path) -> None:
     assert balance(path) == (1, 20 * HOLD)
 
 
-def test_a_slot_that_one_process_gave_away_is_not_given_by_the_other(path: Path) -> None:
+def test_a_slot_that_one_process_gave_away_is_not_given_by_the_other(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as one, Local(path) as other:
             await one.ask(posted(slots=1))
@@ -663,13 +675,13 @@ def test_a_slot_that_one_process_gave_away_is_not_given_by_the_other(path: Path)
     play(story(), path)
 
 
-def test_what_the_command_line_writes_beside_a_server_is_seen_at_once(path: Path, tmp_path: Path) -> None:
-    claim_mode(path, sandbox=True)
+def test_what_the_command_line_writes_beside_a_server_is_seen_at_once(path: Where, tmp_path: Path) -> None:
+    database(path).claim_mode(sandbox=True)
 
     async def story() -> None:
         async with Local(path) as local:
             await local.ask(posted())
-            await asyncio.to_thread(create_key, tmp_path, f"sqlite:///{path}", "owner", "Olga")
+            await asyncio.to_thread(create_key, tmp_path, url_of(path), "owner", "Olga")
             assert local.reads.keys(None, 10).items[0]["name"] == "Olga"
             reply = await local.ask(asked(c.PauseJob()))
             assert (reply.etag, reply.position) == ('"2"', log_length(path))
@@ -677,29 +689,26 @@ def test_what_the_command_line_writes_beside_a_server_is_seen_at_once(path: Path
     play(story(), path)
 
 
-def test_a_writer_in_the_way_is_waited_for(path: Path) -> None:
+def test_a_writer_in_the_way_is_waited_for(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
-            with closing(sqlite3.connect(path, isolation_level=None)) as other:
-                other.execute("BEGIN IMMEDIATE")
+            with head_locked(path):
                 reply = local.ask(posted())
                 await asyncio.sleep(0.05)
                 assert not reply.done()
-                other.execute("ROLLBACK")
             await reply
 
     play(story(), path)
 
 
-def test_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_but_not_for_ever(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_LIMIT_SECONDS", 0.02)
+    monkeypatch.setattr(postgres, "LOCK_MILLISECONDS", 20)
 
     async def story() -> None:
         async with Local(path) as local:
-            with closing(sqlite3.connect(path, isolation_level=None)) as other:
-                other.execute("BEGIN IMMEDIATE")
+            with head_locked(path):
                 assert kinds(await outcomes(local.ask(posted()))) == [Unavailable]
-                other.execute("ROLLBACK")
             await local.ask(posted())
 
     play(story(), path)
@@ -708,7 +717,7 @@ def test_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # The end
 
 
-def test_close_finishes_what_was_accepted_and_refuses_the_rest(path: Path) -> None:
+def test_close_finishes_what_was_accepted_and_refuses_the_rest(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
@@ -730,7 +739,7 @@ def test_close_finishes_what_was_accepted_and_refuses_the_rest(path: Path) -> No
     assert balance(path) == (2 * HOLD + 301, 0)
 
 
-def test_close_without_anything_to_do_is_the_end(path: Path) -> None:
+def test_close_without_anything_to_do_is_the_end(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await local.committer.close()
@@ -753,7 +762,7 @@ DRY_RUNS: dict[str, UseCase] = {
 
 
 @pytest.mark.parametrize("name", DRY_RUNS)
-def test_a_dry_run_changes_nothing_and_tells_what_the_command_does(path: Path, name: str) -> None:
+def test_a_dry_run_changes_nothing_and_tells_what_the_command_does(path: Where, name: str) -> None:
     use_case = DRY_RUNS[name]
 
     async def story() -> tuple[Tables, Tables, Reply, Reply]:
@@ -784,7 +793,7 @@ def test_a_dry_run_changes_nothing_and_tells_what_the_command_does(path: Path, n
     ]
 
 
-def test_a_dry_run_refuses_as_the_command_would(path: Path) -> None:
+def test_a_dry_run_refuses_as_the_command_would(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             await local.ask(posted())
@@ -798,7 +807,7 @@ def test_a_dry_run_refuses_as_the_command_would(path: Path) -> None:
     play(story(), path)
 
 
-def test_a_dry_run_sees_its_batch_and_its_batch_does_not_see_it(path: Path) -> None:
+def test_a_dry_run_sees_its_batch_and_its_batch_does_not_see_it(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             found = await outcomes(
@@ -818,7 +827,7 @@ def test_a_dry_run_sees_its_batch_and_its_batch_does_not_see_it(path: Path) -> N
 # Limits
 
 
-def test_one_command_more_than_may_wait_is_refused_as_overloaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_command_more_than_may_wait_is_refused_as_overloaded(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 3)
 
     async def story() -> None:
@@ -834,7 +843,7 @@ def test_one_command_more_than_may_wait_is_refused_as_overloaded(path: Path, mon
     assert balance(path) == (2 * HOLD + 4, 0)
 
 
-def test_a_long_absence_is_written_in_bounded_transactions(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_absence_is_written_in_bounded_transactions(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_DUE_IN_BATCH", 4)
 
     async def story() -> None:
@@ -850,7 +859,7 @@ def test_a_long_absence_is_written_in_bounded_transactions(path: Path, monkeypat
     play(story(), path)
 
 
-def test_commands_wait_until_everything_due_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_wait_until_everything_due_is_written(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_DUE_IN_BATCH", 2)
 
     async def story() -> None:
@@ -866,7 +875,7 @@ def test_commands_wait_until_everything_due_is_written(path: Path, monkeypatch: 
 
 
 def test_a_command_that_waited_for_a_catch_up_that_failed_is_refused_for_good(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Where, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was answered with 'nothing was kept' must not be done a moment later."""
     monkeypatch.setattr(module, "MAX_DUE_IN_BATCH", 1)
@@ -888,9 +897,9 @@ def test_a_command_that_waited_for_a_catch_up_that_failed_is_refused_for_good(
 # The sandbox's clock
 
 
-def test_moves_of_the_clock_that_come_together_add_up(path: Path) -> None:
+def test_moves_of_the_clock_that_come_together_add_up(path: Where) -> None:
     """And none of them ever moves it back."""
-    claim_mode(path, sandbox=True)
+    database(path).claim_mode(sandbox=True)
 
     async def story() -> None:
         async with Local(path) as local:
@@ -903,8 +912,8 @@ def test_moves_of_the_clock_that_come_together_add_up(path: Path) -> None:
     play(story(), path)
 
 
-def test_a_dry_run_does_not_move_the_clock(path: Path) -> None:
-    claim_mode(path, sandbox=True)
+def test_a_dry_run_does_not_move_the_clock(path: Where) -> None:
+    database(path).claim_mode(sandbox=True)
 
     async def story() -> None:
         async with Local(path) as local:
@@ -915,7 +924,7 @@ def test_a_dry_run_does_not_move_the_clock(path: Path) -> None:
     play(story(), path)
 
 
-def test_the_platforms_time_never_goes_back(path: Path) -> None:
+def test_the_platforms_time_never_goes_back(path: Where) -> None:
     """Whatever the machine's clock says."""
 
     async def story() -> None:

@@ -182,7 +182,7 @@ def test_a_server_that_cannot_start_ends_the_demo(tmp_path: Path) -> None:
 
 
 def test_the_server_is_stopped_whatever_happens(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), serving(tmp_path / "demo.sqlite") as address:
+    with pytest.raises(ZeroDivisionError), serving(f"sqlite:///{tmp_path}/demo.sqlite") as address:
         where = urlsplit(address)
         assert where.hostname is not None and where.port is not None
         socket.create_connection((where.hostname, where.port)).close()

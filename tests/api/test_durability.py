@@ -2,6 +2,7 @@
 
 import http.client
 import itertools
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 from api.store.rebuild import rebuild
 from domain.access.events import Role
-from tests.local import Key, issue_keys, query, tables
+from tests.local import Key, Where, database, issue_keys, query, tables
 from tests.running import Answer, Client, RunningServer
 from tests.simulation.books import File
 from tests.simulation.commands import Pay, Terms, Version
@@ -116,14 +117,14 @@ class Load:
         return [one for one in self.asked if one.answer is None]
 
 
-def events_by_request(path: Path) -> Counter[str]:
+def events_by_request(path: Where) -> Counter[str]:
     """How many events each request wrote."""
-    rows = query(path, "SELECT json_extract(state, '$.request_id') AS request FROM stored_events")
-    return Counter(request for (request,) in rows if request)
+    requests = (json.loads(state)["request_id"] for (state,) in query(path, "SELECT state FROM stored_events"))
+    return Counter(filter(None, requests))
 
 
 def check_that_nothing_is_lost(load: Load) -> None:
-    written = events_by_request(load.server.path)
+    written = events_by_request(load.server.where)
     clients = {who: load.client(who) for who in PRINCIPALS}
     for asked in load.acknowledged:
         assert asked.answer is not None
@@ -134,14 +135,14 @@ def check_that_nothing_is_lost(load: Load) -> None:
         assert (again.status, again.body) == (asked.answer.status, asked.answer.body)
         assert again.headers["idempotent-replayed"] == "true"
         assert [again.headers.get(name) for name in REPEATED] == [asked.answer.headers.get(name) for name in REPEATED]
-    assert events_by_request(load.server.path) == written, "a repeat was done again"
+    assert events_by_request(load.server.where) == written, "a repeat was done again"
     for client in clients.values():
         client.close()
 
 
 def repeat_what_was_cut_off(load: Load) -> None:
     """Whether it had been kept or not, it is done once."""
-    written = events_by_request(load.server.path)
+    written = events_by_request(load.server.where)
     for asked in load.unanswered:
         with closing(load.client(asked.who)) as client:
             asked.answer = _sent_until_known(asked, client)
@@ -160,23 +161,28 @@ def _sent_until_known(asked: Asked, client: Client) -> Answer:
     return answer
 
 
-def check_that_the_gateway_agrees(path: Path) -> None:
+def check_that_the_gateway_agrees(path: Where) -> None:
     """Each payment was taken once, and is in the books."""
-    charges = query(path.with_name(path.name + ".gateway"), "SELECT purchase_id, amount_cents FROM charges WHERE taken")
+    is_file = isinstance(path, Path)
+    book: Where = Path(f"{path}.gateway") if is_file else path
+    table = "charges" if is_file else "sandbox_gateway.charges"
+    charges = query(book, f"SELECT purchase_id, amount_cents FROM {table} WHERE taken = 1")
     booked = query(path, "SELECT purchase_id, amount_cents FROM purchases WHERE status = 'completed'")
     assert sorted(charges) == sorted(booked)
     assert query(path, "SELECT count(*) FROM purchases WHERE status = 'open'") == [(0,)]
 
 
-def check_that_rebuilt_equals_live(path: Path) -> None:
+def check_that_rebuilt_equals_live(path: Where) -> None:
     live = tables(path)
-    rebuild(path, lambda done, total: None)
+    rebuild(database(path), lambda done, total: None)
     assert tables(path) == live
 
 
-def test_a_server_that_is_killed_again_and_again_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
-    path = tmp_path / "tallyhold.sqlite"
-    server = RunningServer(path)
+def test_a_server_that_is_killed_again_and_again_loses_nothing_that_it_acknowledged(
+    where: Where, tmp_path: Path
+) -> None:
+    path = where
+    server = RunningServer(path, tmp_path)
     load = Load(server, issue_keys(path, PRINCIPALS))
     try:
         for number in range(ROUNDS):

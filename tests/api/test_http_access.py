@@ -8,6 +8,7 @@ from api.http.route import Route
 from api.http.routes import ROUTES
 from domain.access.events import Role
 from tests.api.server import Client, Platform, a_job, client, create_key, done, refused, tallyhold, wrong_fields
+from tests.local import stored_bytes, url_of
 
 KEYED = [route for route in ROUTES if route.roles]
 
@@ -94,7 +95,7 @@ def test_other_keys_of_the_same_principal_live_on(platform: Platform, operator: 
 
 
 def test_the_command_line_makes_and_revokes_keys_beside_the_running_server(platform: Platform) -> None:
-    folder, db = platform.folder, platform.db
+    folder, db = platform.folder, url_of(platform.where)
     made = create_key(folder, db, "tester", "Terence")
     assert set(made) == {"keyId", "key", "role", "name", "principalId", "publicId"}
     assert made["key"].startswith("th_")
@@ -121,7 +122,7 @@ def test_the_same_role_and_name_is_the_same_principal(operator: Client) -> None:
 
 def test_blanks_around_a_name_do_not_make_another_principal(platform: Platform, operator: Client) -> None:
     name = f"Olive {uuid4()}"
-    made = create_key(platform.folder, platform.db, "owner", f" {name} ")
+    made = create_key(platform.folder, url_of(platform.where), "owner", f" {name} ")
     found = done(operator.post("/operator/principals", {"role": "owner", "name": f"{name}\n"}))
     assert (found["principalId"], found["name"]) == (made["principalId"], name)
 
@@ -132,7 +133,7 @@ def test_a_key_is_for_a_principal_that_there_is(operator: Client) -> None:
 
 
 def test_keys_are_hashed_at_rest(platform: Platform, owner: Client) -> None:
-    written = platform.bytes_kept()
+    written = stored_bytes(platform.where)
     assert owner.key_id.encode() in written
     assert owner.key.encode() not in written
     assert owner.key[3:].encode() not in written

@@ -23,6 +23,7 @@ from tests.api.server import (
     refused,
     wrong_fields,
 )
+from tests.local import stored_bytes
 
 KEPT_HEADERS = ("content-type", "content-length", "location", "etag")
 
@@ -157,7 +158,7 @@ def test_a_password_tells_requests_apart_and_is_nowhere_in_the_database(platform
     assert_replayed(owner.post("/jobs", a_job(**proof), headers=key), first)
     other: Json = {"proofOfCompletion": {"method": "password", "password": "tr0ub4dor&3"}}
     refused(owner.post("/jobs", a_job(**other), headers=key), 422, "idempotency_mismatch")
-    written = platform.bytes_kept()
+    written = stored_bytes(platform.where)
     assert done(first, 201)["id"].encode() in written
     assert secret.encode() not in written
 

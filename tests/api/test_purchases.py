@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from api.service.work import Context
 from domain.errors import PaymentFailed
 from domain.recorded import SYSTEM
 from tests.builders import OWNER
-from tests.local import Local, query, run
+from tests.local import Local, Where, query, run
 from tests.simulation.books import File
 
 CENTS = 2_500
@@ -66,16 +65,16 @@ async def nothing_open(local: Local) -> None:
             committed.clear()
 
 
-def statuses(path: Path) -> list[Any]:
+def statuses(path: Where) -> list[Any]:
     return [status for (status,) in query(path, "SELECT status FROM purchases ORDER BY position")]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "tallyhold.sqlite"
+def path(where: Where) -> Where:
+    return where
 
 
-def interrupted(path: Path) -> Gateway:
+def interrupted(path: Where) -> Gateway:
     """A process that ended between the start of a purchase and its end: the gateway took it, and nobody heard."""
 
     async def story() -> Gateway:
@@ -91,7 +90,7 @@ def interrupted(path: Path) -> Gateway:
     return run(story())
 
 
-def test_a_purchase_is_answered_when_it_is_paid(path: Path) -> None:
+def test_a_purchase_is_answered_when_it_is_paid(path: Where) -> None:
     async def story() -> None:
         async with Local(path, gateway=Gateway(TAKEN)) as local:
             reply = await buy(local)
@@ -103,7 +102,7 @@ def test_a_purchase_is_answered_when_it_is_paid(path: Path) -> None:
     File(path).check()
 
 
-def test_an_interrupted_purchase_is_completed_once_after_a_restart(path: Path) -> None:
+def test_an_interrupted_purchase_is_completed_once_after_a_restart(path: Where) -> None:
     before = interrupted(path)
 
     async def story() -> tuple[Gateway, Reply]:
@@ -124,7 +123,7 @@ def test_an_interrupted_purchase_is_completed_once_after_a_restart(path: Path) -
     File(path).check()
 
 
-def test_until_then_its_key_says_that_it_is_at_work(path: Path) -> None:
+def test_until_then_its_key_says_that_it_is_at_work(path: Where) -> None:
     interrupted(path)
 
     async def story() -> None:
@@ -136,7 +135,7 @@ def test_until_then_its_key_says_that_it_is_at_work(path: Path) -> None:
     assert statuses(path) == ["open"]
 
 
-def test_an_interrupted_purchase_that_is_declined_frees_its_key(path: Path) -> None:
+def test_an_interrupted_purchase_that_is_declined_frees_its_key(path: Where) -> None:
     interrupted(path)
 
     async def story() -> None:
@@ -152,7 +151,7 @@ def test_an_interrupted_purchase_that_is_declined_frees_its_key(path: Path) -> N
     File(path).check()
 
 
-def test_a_declined_payment_is_refused_and_moves_nothing(path: Path) -> None:
+def test_a_declined_payment_is_refused_and_moves_nothing(path: Where) -> None:
     async def story() -> None:
         async with Local(path, gateway=Gateway(DECLINED)) as local:
             with pytest.raises(PaymentFailed):
@@ -163,7 +162,7 @@ def test_a_declined_payment_is_refused_and_moves_nothing(path: Path) -> None:
     assert query(path, "SELECT * FROM journal") == []
 
 
-def test_a_gateway_that_does_not_answer_is_asked_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_that_does_not_answer_is_asked_again(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHARGE_SECONDS", 0.02)
     monkeypatch.setattr("api.service.service.ASK_AGAIN_SECONDS", 0.02)
 
@@ -185,7 +184,7 @@ def test_a_gateway_that_does_not_answer_is_asked_again(path: Path, monkeypatch: 
     assert query(path, "SELECT balance_cents FROM billing") == [(CENTS,)]
 
 
-def test_a_caller_who_goes_away_does_not_stop_the_purchase(path: Path) -> None:
+def test_a_caller_who_goes_away_does_not_stop_the_purchase(path: Where) -> None:
     async def story() -> None:
         gateway = Gateway(TAKEN)
         async with Local(path, gateway=gateway) as local:
@@ -198,7 +197,7 @@ def test_a_caller_who_goes_away_does_not_stop_the_purchase(path: Path) -> None:
     assert statuses(path) == ["completed"]
 
 
-def test_a_dry_run_asks_no_gateway(path: Path) -> None:
+def test_a_dry_run_asks_no_gateway(path: Where) -> None:
     async def story() -> None:
         gateway = Gateway(TAKEN)
         async with Local(path, gateway=gateway) as local:
@@ -211,7 +210,7 @@ def test_a_dry_run_asks_no_gateway(path: Path) -> None:
     assert query(path, "SELECT * FROM stored_events") == []
 
 
-def test_without_a_gateway_nothing_is_started(path: Path) -> None:
+def test_without_a_gateway_nothing_is_started(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
             with pytest.raises(GatewayNotConfigured):

@@ -14,8 +14,9 @@ import pytest
 
 from api.cli.reconciling import Statement
 from api.store.event_log import EventLog
-from api.store.sandbox_gateway import SandboxGateway
-from api.store.sqlite_snapshot import snapshot
+from api.store.sandbox_gateway import SQLiteGateway
+from api.store.sql_snapshot import snapshot
+from api.store.sqlite_session import SQLiteReader
 from projections.reconcile.gateway import Gateway
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import reconcile
@@ -43,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 def statement(path: Path) -> Path:
     """The sandbox gateway's own book of the year."""
     file = path.with_name("statement.csv")
-    with closing(SandboxGateway(path.with_name(path.name + ".gateway"))) as gateway:
+    with closing(SQLiteGateway(path.with_name(path.name + ".gateway"))) as gateway:
         file.write_text("".join(gateway.statement(None, None)), newline="")
     return file
 
@@ -151,7 +152,7 @@ def test_what_if_tells_and_changes_nothing(path: Path) -> None:
 
 
 def test_a_log_that_grows_meanwhile_is_compared_as_it_was(path: Path) -> None:
-    with closing(InProcess(path, HandClock(NOW + YEAR + 40 * DAY))) as driver, snapshot(path) as began:
+    with closing(InProcess(path, HandClock(NOW + YEAR + 40 * DAY))) as driver, snapshot(SQLiteReader.of(path)) as began:
         log = EventLog(driver.local.log).events(began.position, lambda done, total: None)
 
         def growing() -> Iterator[Any]:

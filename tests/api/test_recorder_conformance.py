@@ -2,10 +2,12 @@
 
 import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import TestCase
 
+import pytest
 from eventsourcing.tests.persistence import (
     ApplicationRecorderTestCase,
     NonInterleavingNotificationIDsBaseCase,
@@ -13,7 +15,8 @@ from eventsourcing.tests.persistence import (
     TrackingRecorderTestCase,
 )
 
-from api.store.sqlite import Datastore, LogRecorder
+from api.store import postgres, sqlite
+from tests.postgres import a_database
 
 PATIENCE_SECONDS = 30
 
@@ -22,7 +25,7 @@ class _OnAFile(TestCase):
     def setUp(self) -> None:
         self._threads_before = set(threading.enumerate())
         self._folder = tempfile.TemporaryDirectory()
-        self._datastore = Datastore(str(Path(self._folder.name) / "log.sqlite"))
+        self._datastore = sqlite.Datastore(str(Path(self._folder.name) / "log.sqlite"))
         super().setUp()
 
     def tearDown(self) -> None:
@@ -34,12 +37,36 @@ class _OnAFile(TestCase):
         super().tearDown()
 
     def create_recorder(self) -> Any:
-        recorder = LogRecorder(self._datastore)
+        recorder = sqlite.LogRecorder(self._datastore)
         recorder.create_table()
         return recorder
 
 
-class TestAsApplicationRecorder(_OnAFile, ApplicationRecorderTestCase[LogRecorder]):
+class _OnAServer(TestCase):
+    server: ClassVar[str]
+
+    def setUp(self) -> None:
+        self._stack = ExitStack()
+        self._datastore = postgres.Datastore(self._stack.enter_context(a_database(self.server)))
+        super().setUp()
+
+    def tearDown(self) -> None:
+        self._datastore.close()
+        self._stack.close()
+        super().tearDown()
+
+    def create_recorder(self) -> Any:
+        recorder = postgres.LogRecorder(self._datastore)
+        recorder.create_table()
+        return recorder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def server(postgres_server: str) -> None:
+    _OnAServer.server = postgres_server
+
+
+class TestAsApplicationRecorder(_OnAFile, ApplicationRecorderTestCase[sqlite.LogRecorder]):
     pass
 
 
@@ -52,6 +79,22 @@ class TestAsProcessRecorder(_OnAFile, ProcessRecorderTestCase):
 
 
 class TestNonInterleaving(_OnAFile, NonInterleavingNotificationIDsBaseCase):
+    pass
+
+
+class TestAsApplicationRecorderOnPostgres(_OnAServer, ApplicationRecorderTestCase[postgres.LogRecorder]):
+    pass
+
+
+class TestAsTrackingRecorderOnPostgres(_OnAServer, TrackingRecorderTestCase):
+    pass
+
+
+class TestAsProcessRecorderOnPostgres(_OnAServer, ProcessRecorderTestCase):
+    pass
+
+
+class TestNonInterleavingOnPostgres(_OnAServer, NonInterleavingNotificationIDsBaseCase):
     pass
 
 

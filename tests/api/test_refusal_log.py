@@ -11,10 +11,10 @@ from api.service import refusal_log
 from api.service.ports import RefusalNote
 from api.service.reads import RefusalFilter
 from api.service.refusal_log import RefusalLog
-from api.store.sqlite_digest import FORGOTTEN_AT_ONCE, SQLiteDigest
+from api.store.sql_digest import FORGOTTEN_AT_ONCE, SQLDigest
 from domain.times import DAY, HOUR, Instant
 from tests.given import NOW
-from tests.local import Local, new_database, query, run
+from tests.local import Local, a_digest, new_database, query, run
 
 ADA = UUID(int=1)
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_written_now_is_written_later(local: Local, monkeypatch: 
     async def story() -> None:
         evidence.refusals.add(note(NOW, 1))
         with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
-            broken.setattr(SQLiteDigest, "keep_refusals", fails)
+            broken.setattr(SQLDigest, "keep_refusals", fails)
             await evidence.keep_refusals(NOW)
         await evidence.keep_refusals(NOW)
         assert paths(local) == ["/jobs/1"]
@@ -81,7 +81,7 @@ def test_what_cannot_be_written_now_is_written_later(local: Local, monkeypatch: 
 def test_old_ones_are_forgotten_a_bounded_number_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "tallyhold.sqlite"
     new_database(path)
-    with closing(SQLiteDigest(path)) as digest:
+    with closing(a_digest(path)) as digest:
         digest.keep_refusals([note(NOW)] * (3 * FORGOTTEN_AT_ONCE), 4, 0)
         digest.keep_refusals([], 5, NOW + 1)
         assert query(path, "SELECT count(*) FROM refusals") == [(2 * FORGOTTEN_AT_ONCE,)]

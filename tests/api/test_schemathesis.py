@@ -35,7 +35,8 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Of its own: here the clock is moved at random."""
-    with serving(tmp_path_factory.mktemp("schemathesis")) as platform:
+    folder = tmp_path_factory.mktemp("schemathesis")
+    with serving(folder, folder / "tallyhold.sqlite") as platform:
         owner, tester = platform.owner(100_000_000), platform.tester()
         clients = {
             Role.OWNER: owner,

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.service.seals import MasterKey, Seals, WrongMasterKey
+from api.store.databases import SQLiteDatabase
 from api.store.rebuild import rebuild
 from api.store.sealing_keys import SealingKeysFile, make_master_key, open_seals, read_master_key
 from domain.errors import InvariantBroken
 from domain.sealed import SealedText
 from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, serving, tallyhold
-from tests.local import query, tables
+from tests.local import query, stored_bytes, tables
 from tests.simulation.books import File
 
 ANN, BEN = uuid4(), uuid4()
@@ -175,7 +176,7 @@ class Told(NamedTuple):
 
 @pytest.fixture
 def told(tmp_path: Path) -> Iterator[Told]:
-    with serving(tmp_path) as platform:
+    with serving(tmp_path, tmp_path / "tallyhold.sqlite") as platform:
         owner, ann, ben = platform.owner(), platform.tester(), platform.tester()
         why = {"id": "why", "questionMarkdown": "Why?", "inputType": "text", "required": False}
         variant = a_job(2)["variants"][0]
@@ -202,7 +203,7 @@ def test_what_people_write_is_shown_and_lies_nowhere_in_the_clear(told: Told) ->
     shown = told.dispute()
     assert shown["platformIssueDescription"] == ISSUE
     assert [each["description"] for each in shown["assignments"]] == [COMPLAINT, None]
-    kept = told.platform.bytes_kept()
+    kept = stored_bytes(told.platform.where)
     assert not [secret for secret in SECRETS if secret.encode() in kept]
 
 
@@ -232,7 +233,7 @@ def test_history_of_the_forgotten_is_still_replayed(told: Told) -> None:
     path = told.platform.folder / "tallyhold.sqlite"
     before = tables(path)
     File(path).check()
-    rebuild(path, lambda done, total: None)
+    rebuild(SQLiteDatabase(path), lambda done, total: None)
     assert tables(path) == before
 
 

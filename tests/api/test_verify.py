@@ -12,12 +12,11 @@ import pytest
 from api.evidence import tree
 from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
-from api.store.sqlite_digest import SQLiteDigest
 from api.store.verify import Finding, Verdict, verify
 from domain.access.events import Role
 from projections.replay import TABLES
 from tests.given import NOW
-from tests.local import HandClock, execute, issue_keys, query, tables
+from tests.local import HandClock, a_digest, database, execute, issue_keys, query, tables
 from tests.simulation.books import File
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
@@ -28,7 +27,7 @@ HALF = 200
 
 def checkpoint(path: Path, size: int | None = None) -> Checkpoint:
     """What would be signed now, or when the log had this size."""
-    with closing(SQLiteDigest(path)) as digest:
+    with closing(a_digest(path)) as digest:
         origin, whole, root = digest.head()
     if size is None:
         return Checkpoint(origin, whole, root)
@@ -67,7 +66,7 @@ def path(tmp_path: Path, lived: bytes) -> Iterator[Path]:
 
 
 def digest(path: Path) -> None:
-    with closing(SQLiteDigest(path)) as digest:
+    with closing(a_digest(path)) as digest:
         while digest.advance():
             pass
 
@@ -79,7 +78,7 @@ def size_of(path: Path) -> int:
 
 def verdict(path: Path, *checkpoints: Checkpoint) -> Verdict:
     before = path.read_bytes()
-    found = verify(path, checkpoints, lambda done, total: None)
+    found = verify(database(path), checkpoints, lambda done, total: None)
     assert path.read_bytes() == before, "looking changed it"
     return found
 

@@ -30,6 +30,7 @@ from api.service.credits import complete_purchase, start_purchase
 from api.service.ids import new_id
 from api.service.jobs import create_job
 from api.service.work import Context
+from api.store.databases import SQLiteDatabase
 from domain.catalogue import NAMES
 from domain.credits import events as credits
 from domain.job import events as job
@@ -80,7 +81,7 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
 @contextmanager
 def _platform(folder: Path) -> Iterator[Platform]:
     with TemporaryDirectory(dir=folder) as name:
-        platform = Platform(Path(name) / "commands.sqlite")
+        platform = Platform(SQLiteDatabase(Path(name) / "commands.sqlite"))
         try:
             yield platform
         finally:

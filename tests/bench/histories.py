@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
+from api.store.sqlite_store import SQLiteStore
+
 from api.http.schemas.jobs import CreateJobBody
 from api.service.access import register_with_key
 from api.service.credits import complete_purchase, start_purchase
@@ -23,7 +25,6 @@ from api.service.tester import submit_task
 from api.service.work import Answer, Context, Stream, UseCase, Work
 from api.store.sealing_keys import SealingKeysFile, keys_path, master_path, open_seals
 from api.store.sqlite import open_log
-from api.store.sqlite_store import SQLiteStore
 from domain.access.events import Role
 from domain.decider import Decider
 from domain.ids import access_stream

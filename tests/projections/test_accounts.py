@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from api.store.sqlite_reads import SQLiteReads
+from api.store.sql_reads import SQLReads
 from domain.ledger.accounts import Side
 from projections.reconcile.accounts import Accounts
 from projections.reconcile.journal import posted
 from projections.reconcile.period import Period
 from tests.given import NOW
-from tests.local import query
+from tests.local import database, query
 from tests.simulation.books import File
 from tests.simulation.lives import YEAR, live_a_year
 
@@ -37,7 +37,7 @@ def closing_balances(made: Accounts) -> dict[str, int]:
 
 
 def test_the_replayed_accounts_are_those_of_the_read_model(path: Path) -> None:
-    with closing(SQLiteReads(path, lambda *_: None)) as reads:
+    with closing(SQLReads(database(path).reader(), lambda *_: None)) as reads:
         told = dict(reads.balances())
     replayed = closing_balances(accounts(path, Period()))
     assert replayed == {name: cents for name, cents in told.items() if name in replayed}

@@ -1,5 +1,6 @@
 """Read models made anew from the log are what they were, row for row."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,100 +9,120 @@ from random import Random
 import pytest
 
 from api.main import Platform
+from api.store.application import NotOurs
 from api.store.rebuild import is_outdated, rebuild
 from domain.access.events import Role
 from projections.replay import READ_MODELS, TABLES, views_version
 from tests.given import NOW
-from tests.local import HandClock, execute, issue_keys, query, tables
+from tests.local import HandClock, Where, database, execute, issue_keys, query, tables
+from tests.postgres import a_database
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
 
 NOT_YET_OVER = "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL"
 
 
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A file with a long random life in it, some of it still under way."""
-    path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
-    issue_keys(path, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
-    with closing(InProcess(path, HandClock(NOW))) as driver:
+def live_in(where: Where) -> None:
+    """A long random life, some of it still under way."""
+    issue_keys(where, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
+    with closing(InProcess(where, HandClock(NOW))) as driver:
         for moment in history(Random(7), 400, NOW):
             driver.move_to(moment.at)
             driver.ask(moment.command)
-    assert query(path, NOT_YET_OVER)[0][0]
-    return path.read_bytes()
+    assert query(where, NOT_YET_OVER)[0][0]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def lived(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_server: str
+) -> Iterator[Where]:
+    """A database with a life in it."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
+        live_in(path)
+        yield path
+    else:
+        with a_database(postgres_server) as url:
+            live_in(url)
+            yield url
 
 
 @pytest.fixture
-def path(tmp_path: Path, lived: bytes) -> Iterator[Path]:
-    path = tmp_path / "tallyhold.sqlite"
-    path.write_bytes(lived)
-    yield path
+def path(tmp_path: Path, lived: Where, postgres_server: str) -> Iterator[Where]:
+    """A copy of it."""
+    if isinstance(lived, Path):
+        yield Path(shutil.copy(lived, tmp_path))
+    else:
+        with a_database(postgres_server, copy_of=lived) as url:
+            yield url
 
 
 def unwatched(done: int, total: int) -> None:
     """Nobody looks at the progress."""
 
 
-def head(path: Path) -> list[tuple[object, ...]]:
+def head(path: Where) -> list[tuple[object, ...]]:
     return query(path, "SELECT * FROM head")
 
 
-def test_rebuilt_equals_live_in_every_table(path: Path) -> None:
+def test_rebuilt_equals_live_in_every_table(path: Where) -> None:
     live, before = tables(path), head(path)
     assert all(live[table.name] for table in TABLES), "the life was too poor to say anything"
-    assert rebuild(path, unwatched) == before[0][1]
+    assert rebuild(database(path), unwatched) == before[0][1]
     rebuilt = tables(path)
     for table in TABLES:
         assert rebuilt[table.name] == live[table.name], table.name
     assert head(path) == before
 
 
-def test_it_tells_how_far_it_is_in_pages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_tells_how_far_it_is_in_pages(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     """And pages of any size give the same rows."""
     monkeypatch.setattr("api.store.rebuild.PAGE", 7)
     live, told = tables(path), list[tuple[int, int]]()
-    count = rebuild(path, lambda done, total: told.append((done, total)))
+    count = rebuild(database(path), lambda done, total: told.append((done, total)))
     assert told[0] == (7, count)
     assert told[-1] == (count, count)
     assert tables(path) == live
 
 
-def test_rebuilding_heals_rows_that_somebody_touched(path: Path) -> None:
+def test_rebuilding_heals_rows_that_somebody_touched(path: Where) -> None:
     live = tables(path)
     execute(path, "UPDATE balances SET balance_cents = balance_cents + 1")
     execute(path, "DELETE FROM jobs")
-    rebuild(path, unwatched)
+    rebuild(database(path), unwatched)
     assert tables(path) == live
 
 
-def test_a_rebuild_that_breaks_off_leaves_the_old_rows(path: Path) -> None:
+def test_a_rebuild_that_breaks_off_leaves_the_old_rows(path: Where) -> None:
     live, before = tables(path), head(path)
 
     def pulled_the_plug(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild(path, pulled_the_plug)
+        rebuild(database(path), pulled_the_plug)
     assert (tables(path), head(path)) == (live, before)
 
 
-def test_read_models_of_another_version_are_rebuilt_when_the_platform_opens(path: Path) -> None:
+def test_read_models_of_another_version_are_not_served_until_they_are_rebuilt(path: Where) -> None:
     live = tables(path)
     execute(path, "UPDATE head SET views_version = 'an older one'")
     execute(path, "DROP TABLE wallets")
-    execute(path, "CREATE TABLE wallets (an_older_column)")
-    assert is_outdated(path)
-    Platform(path).close()
-    assert not is_outdated(path)
+    execute(path, "CREATE TABLE wallets (an_older_column INTEGER)")
+    assert is_outdated(database(path))
+    with pytest.raises(NotOurs, match="tallyhold migrate"):
+        Platform(database(path))
+    rebuild(database(path), unwatched)
+    assert not is_outdated(database(path))
     assert query(path, "SELECT views_version FROM head") == [(views_version(),)]
+    Platform(database(path)).close()
     assert tables(path) == live
 
 
-def test_read_models_of_this_version_are_left_alone(path: Path) -> None:
+def test_read_models_of_this_version_are_left_alone(path: Where) -> None:
     execute(path, "UPDATE balances SET balance_cents = balance_cents + 1")
     touched = tables(path)
-    Platform(path).close()
+    Platform(database(path)).close()
     assert tables(path) == touched
 
 
@@ -117,7 +138,7 @@ def test_life_goes_on_after_a_rebuild_as_if_there_had_been_none(tmp_path: Path) 
         with closing(InProcess(path, HandClock(NOW))) as driver:
             for number, moment in enumerate(moments):
                 if rebuilds and number % 40 == 39:
-                    rebuild(path, unwatched)
+                    rebuild(database(path), unwatched)
                 driver.move_to(moment.at)
                 driver.ask(moment.command)
         rows = tables(path)

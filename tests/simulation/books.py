@@ -1,17 +1,16 @@
-"""What must be so in any file of the platform at any time, whoever wrote it: read past the program's own reads."""
+"""What must be so in any database of the platform at any time, whoever wrote it: read past the program's own reads."""
 
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from contextlib import closing
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg
+
 from api.evidence import tree
 from api.store.mapper import to_recorded
-from api.store.sqlite_reads import BALANCES_OF_ALL_ACCOUNTS
+from api.store.sql_reads import BALANCES_OF_ALL_ACCOUNTS
 from domain.job import events as job_events
 from domain.job.deadlines import deadlines
 from domain.job.decider import JOB
@@ -19,6 +18,7 @@ from domain.job.events import JobEvent
 from domain.job.state import Assignment, AssignmentStatus, Job, Phase
 from domain.recorded import SYSTEM, Recorded
 from projections.times import iso
+from tests.local import Where, opened
 
 Row = dict[str, Any]
 
@@ -40,12 +40,14 @@ class Stored(NamedTuple):
 
 
 class File:
-    """A file's rows at one instant."""
+    """A database's rows at one instant."""
 
-    def __init__(self, path: Path) -> None:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.row_factory = sqlite3.Row
-            connection.execute("BEGIN")
+    def __init__(self, path: Where) -> None:
+        with opened(path) as connection:
+            if isinstance(path, str):
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            else:
+                connection.execute("BEGIN")
             self.head = _rows(connection, "head")[0]
             self.journal = _rows(connection, "journal")
             self.jobs = _rows(connection, "jobs")
@@ -55,7 +57,7 @@ class File:
             self.balances = dict(connection.execute(BALANCES_OF_ALL_ACCOUNTS).fetchall())
             self.stored = [
                 Stored(UUID(row["originator_id"]), row["originator_version"], *_rest(row))
-                for row in _rows(connection, "stored_events ORDER BY position")
+                for row in _rows(connection, "stored_events")
             ]
         self.recorded = [one.recorded() for one in self.stored]
         self.streams: dict[UUID, list[Recorded[Any]]] = defaultdict(list)
@@ -182,8 +184,10 @@ def _tester(event: JobEvent) -> str | None:
     return None if tester_id is None else str(tester_id)
 
 
-def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
-    return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
+def _rows(connection: Any, table: str) -> list[Row]:
+    cursor = connection.execute(f"SELECT * FROM {table} ORDER BY 1")
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor]
 
 
 def _rest(row: Row) -> tuple[int, str, bytes]:

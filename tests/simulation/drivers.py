@@ -18,12 +18,11 @@ from api.service import tester as testers
 from api.service.committer import Reply
 from api.service.reads import JobFilter, Page
 from api.service.work import Context, UseCase
-from api.store.sandbox_gateway import SandboxGateway
 from domain.errors import Refusal
 from domain.job import commands as c
 from domain.job.validity import terms_problems
 from domain.recorded import CONSOLE
-from tests.local import HandClock, Key, Local
+from tests.local import HandClock, Key, Local, Where, database
 from tests.running import Answer, Client, RunningServer
 from tests.simulation.commands import (
     AskJob,
@@ -57,7 +56,7 @@ class Driver(Protocol):
 
     tick: int
     """The least step of its clock, in milliseconds."""
-    path: Path
+    path: Where
 
     def now(self) -> int: ...
     def move_to(self, instant: int) -> None: ...
@@ -138,7 +137,7 @@ class InProcess:
 
     tick: int = 1
 
-    def __init__(self, path: Path, clock: HandClock, *, watched: bool = True) -> None:
+    def __init__(self, path: Where, clock: HandClock, *, watched: bool = True) -> None:
         """``watched``: the service's own scheduler runs as well."""
         self.path = path
         self.clock = clock
@@ -148,7 +147,7 @@ class InProcess:
         self._open()
 
     def _open(self) -> None:
-        self._gateway = SandboxGateway(self.path.with_name(self.path.name + ".gateway"))
+        self._gateway = database(self.path).gateway()
         self.local = Local(self.path, self.clock, self._gateway)
         self._gateway.now = self.local.committer.now
         self.run(self._start())
@@ -335,12 +334,12 @@ class OverHttp:
     tick: int = 1_000
     _SAID: ClassVar[Mapping[bool, str]] = {True: "right", False: "wrong"}
 
-    def __init__(self, path: Path, keys: Mapping[str, Key]) -> None:
+    def __init__(self, path: Where, folder: Path, keys: Mapping[str, Key]) -> None:
         self.path = path
         self._keys = keys
         self._ids = {name: str(key.id) for name, key in keys.items()}
         self._owner_of: dict[str, str] = {}
-        self._server = RunningServer(path)
+        self._server = RunningServer(path, folder)
         self._clients: dict[str, Client] = {}
         self._server.start()
 

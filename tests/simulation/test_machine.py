@@ -2,20 +2,25 @@
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.given import NOW
 from tests.local import HandClock, new_database
+from tests.postgres import a_database
 from tests.simulation.drivers import Driver, InProcess
 from tests.simulation.history import history
 from tests.simulation.machine import Platform
 
 
 class InThisProcess(Platform):
+    """On a file."""
+
     def make_driver(self) -> Driver:
         self.folder = Path(tempfile.mkdtemp())
         path = self.folder / "tallyhold.sqlite"
@@ -27,20 +32,44 @@ class InThisProcess(Platform):
         shutil.rmtree(self.folder)
 
 
-TestInThisProcess = InThisProcess.TestCase
-TestInThisProcess.settings = settings(
+class OnPostgres(Platform):
+    """On a database of its own for each life."""
+
+    server: ClassVar[str]
+
+    def make_driver(self) -> Driver:
+        self.stack = ExitStack()
+        url = self.stack.enter_context(a_database(self.server))
+        new_database(url)
+        return InProcess(url, HandClock(NOW))
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.stack.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def server(postgres_server: str) -> None:
+    OnPostgres.server = postgres_server
+
+
+LIVES = settings(
     max_examples=50,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+TestInThisProcess = InThisProcess.TestCase
+TestInThisProcess.settings = LIVES
+TestOnPostgres = OnPostgres.TestCase
+TestOnPostgres.settings = settings(LIVES, max_examples=10)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_long_life_goes_as_predicted(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "kind"), [*((seed, InThisProcess) for seed in range(4)), (4, OnPostgres)])
+def test_a_long_life_goes_as_predicted(seed: int, kind: type[Platform]) -> None:
     """Hundreds of commands on dozens of jobs, most of which make sense; so jobs get further than above."""
-    chance, machine = Random(seed), InThisProcess()
+    chance, machine = Random(seed), kind()
     for number, moment in enumerate(history(chance, 300, NOW)):
         machine.wait(moment.at - machine.model.now, look=False)
         machine.ask(moment.command)

@@ -31,7 +31,7 @@ class OverTheWire(Platform):
         file, keys = beginning()
         path = self.folder / "tallyhold.sqlite"
         path.write_bytes(file)
-        return OverHttp(path, keys)
+        return OverHttp(path, self.folder, keys)
 
     def teardown(self) -> None:
         super().teardown()

@@ -1,14 +1,9 @@
-"""What users ask of the read models, on SQLite. Every list is a page; every page has an index.
+"""What users ask of the read models, in SQL of either dialect. Every list is a page; every page has an index."""
 
-Point reads take some microseconds and run on the event loop: a thread pool would cost ten times as much.
-"""
-
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice, product
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +11,7 @@ import msgspec
 
 from api.service.cache import GenerationCache
 from api.service.reads import JobFilter, LedgerFilter, Page, Principal
-from api.store.sqlite import connect
+from api.store.sessions import Reader, first
 from domain.recorded import Actor, ActorKind
 from domain.times import Instant
 from projections import views
@@ -29,44 +24,30 @@ STATUSES = ("active", "paused", "closing", "completed", "cancelled")
 SETTLEMENTS = (None, "pending_approval", "approved", "disputed", "resolved")
 OWNERS_CACHED = 20_000
 """A job never changes its owner."""
+PAGE = 100
 AT_ONCE = 500
 """Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
 
 
-class SQLiteReads:
+class SQLReads:
     """Reads of one process. A snapshot keeps several statements on one state of the database."""
 
-    def __init__(self, path: Path, opens: views.Opens) -> None:
-        self._path = path
+    def __init__(self, reader: Reader, opens: views.Opens) -> None:
+        self._reader = reader
         self._opens = opens
-        self._connection = self._connect()
         self._owners: GenerationCache[UUID, UUID] = GenerationCache(OWNERS_CACHED)
-        self._plain = self._connection.cursor()
-        self._plain.row_factory = None  # bare tuples, where a list is built on the hot path
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = connect(str(self._path))
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA query_only = 1")
-        return connection
 
     def close(self) -> None:
-        self._connection.close()
+        self._reader.close()
 
-    @contextmanager
-    def _snapshot(self, connection: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
-        one = connection or self._connection
-        one.execute("BEGIN")
-        try:
-            yield one
-        finally:
-            one.execute("COMMIT")
+    def _snapshot(self) -> AbstractContextManager[None]:
+        return self._reader.snapshot()
 
     def _one(self, sql: str, *params: Any) -> Any:
-        return self._connection.execute(sql, params).fetchone()
+        return first(self._reader.rows(sql, params))
 
     def _all(self, sql: str, *params: Any) -> list[Any]:
-        return self._connection.execute(sql, params).fetchall()
+        return self._reader.rows(sql, params)
 
     def position(self) -> int:
         """The position of the last event that any read from now on shows."""
@@ -82,7 +63,7 @@ class SQLiteReads:
 
     def changes(self, after: int, upto: int) -> Sequence[tuple[UUID, bool]]:
         """The streams of the events behind one position and up to another, and which are those of principals."""
-        rows = self._plain.execute(
+        rows = self._reader.rows(
             "SELECT DISTINCT originator_id, topic >= 'access.' AND topic < 'access/' FROM stored_events "
             "WHERE position > ? AND position <= ?",
             (after, upto),
@@ -150,7 +131,7 @@ class SQLiteReads:
         """The owner's jobs, newest first."""
         params = (str(owner_id), _or_last(before))
         if wanted.status is None and wanted.settlement_status is None:
-            rows = self._plain.execute(_JOBS + "ORDER BY position DESC LIMIT ?", (*params, limit + 1)).fetchall()
+            rows = self._reader.rows(_JOBS + "ORDER BY position DESC LIMIT ?", (*params, limit + 1))
         else:
             rows = self._filtered_jobs(wanted, params, limit)
         shown = rows[:limit]
@@ -164,10 +145,12 @@ class SQLiteReads:
         settlements: Sequence[str | None] = SETTLEMENTS
         if wanted.settlement_status is not None:
             settlements = (None if wanted.settlement_status == "none" else wanted.settlement_status,)
-        sql = _JOBS + "AND status = ? AND settlement_status IS ? ORDER BY position DESC LIMIT ?"
         rows: list[Any] = []
         for status, settled in product(statuses, settlements):
-            rows += self._plain.execute(sql, (*params, status, settled, limit + 1))
+            # "IS NOT DISTINCT FROM ?" would use no index on PostgreSQL.
+            where, values = ("IS NULL", ()) if settled is None else ("= ?", (settled,))
+            sql = f"{_JOBS}AND status = ? AND settlement_status {where} ORDER BY position DESC LIMIT ?"
+            rows += self._reader.rows(sql, (*params, status, *values, limit + 1))
         return sorted(rows, key=itemgetter(0), reverse=True)[: limit + 1]
 
     def job_status(self, job_id: UUID) -> str:
@@ -182,26 +165,25 @@ class SQLiteReads:
         row = self._one(DETAIL, str(job_id))
         if row["assignments"]:  # more statements follow, on the same state of the database
             return _begun(self._detail_of_several(job_id, timed_out))
-        return row["version"], detail_pieces(self._connection, row, timed_out, self._opens)
+        return row["version"], detail_pieces(self._reader, row, timed_out, self._opens)
 
     def _detail_of_several(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
         with self._snapshot():
             row = self._one(DETAIL, str(job_id))
             if row["completed"] <= AT_ONCE:
-                return iter([row["version"], *detail_pieces(self._connection, row, timed_out, self._opens)])
+                return iter([row["version"], *detail_pieces(self._reader, row, timed_out, self._opens)])
         return self._detail_on_its_own(job_id, timed_out)
 
     def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
         """First the version, then the pieces, all of one snapshot."""
-        connection = self._connect()
-        connection.execute("PRAGMA cache_size = -2048")
+        reader = self._reader.another()
         try:
-            with self._snapshot(connection):
-                row = connection.execute(DETAIL, (str(job_id),)).fetchone()
+            with reader.snapshot():
+                row = reader.rows(DETAIL, (str(job_id),))[0]
                 yield row["version"]
-                yield from detail_pieces(connection, row, timed_out, self._opens)
+                yield from detail_pieces(reader, row, timed_out, self._opens)
         finally:
-            connection.close()
+            reader.close()
 
     def assignments(self, job_id: UUID, after: int | None, limit: int) -> Page:
         """The completed assignments of a job, oldest first."""
@@ -228,24 +210,15 @@ class SQLiteReads:
 
     def offered_jobs(self, tester_id: UUID, now: Instant, before: int | None, limit: int) -> Page:
         """Jobs with a slot that this tester may take now, newest first."""
-        with self._snapshot():
-            rows = self._connection.execute(
-                "SELECT jobs.*, terms, variants, open_variants FROM jobs JOIN job_terms USING (position) "
-                "WHERE status = 'active' AND open_slots > 0 AND openness > 0 AND position < ? "
-                "AND (starts_at IS NULL OR starts_at <= ?) "
-                "AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.tester_id = ? AND a.job_id = jobs.job_id) "
-                "ORDER BY position DESC",
-                (_or_last(before), now, str(tester_id)),
-            )
+        with self._snapshot(), self._reader.stream(_OFFERED, (_or_last(before), now, str(tester_id))) as rows:
             found = list(islice((row for row in rows if self._has_room(row)), limit + 1))
-            rows.close()
         return _page(found, limit, "position", views.offered_job)
 
     def _has_room(self, row: Row) -> bool:
         """Whether one of the variants that take anybody is open; where all do, an open slot is enough."""
         if row["openness"] == 2:
             return True
-        counts = _counts(self._connection, row["job_id"])
+        counts = _counts(self._reader, row["job_id"])
         return views.has_room(row, counts)
 
     def tester_assignments(self, tester_id: UUID, before: int | None, limit: int) -> Page:
@@ -364,41 +337,54 @@ _JOBS = f"SELECT {', '.join(views.LIST_COLUMNS)} FROM jobs WHERE owner_id = ? AN
 DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
 
 
-def detail_pieces(
-    connection: sqlite3.Connection, row: Row, timed_out: bool | None, opens: views.Opens
-) -> Iterator[bytes]:
+_OFFERED = (
+    "SELECT jobs.*, terms, variants, open_variants FROM jobs JOIN job_terms USING (position) "
+    "WHERE status = 'active' AND open_slots > 0 AND openness > 0 AND position < ? "
+    "AND (starts_at IS NULL OR starts_at <= ?) "
+    "AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.tester_id = ? AND a.job_id = jobs.job_id) "
+    "ORDER BY position DESC"
+)
+
+
+def detail_pieces(reader: Reader, row: Row, timed_out: bool | None, opens: views.Opens) -> Iterator[bytes]:
     """A job's detail in pieces of JSON."""
     waited = "" if timed_out is None else f',"timedOut":{"true" if timed_out else "false"}'
     yield f'{views.job_detail_head(row)}{waited},"variants":['.encode()
     job_id = row["job_id"]
-    counts = _counts(connection, job_id) if row["assignments"] else {}
+    counts = _counts(reader, job_id) if row["assignments"] else {}
     opening = b""
     for variant_id, head in views.variant_heads(row, counts):
         yield opening + head + b',"completedAssignments":['
         if row["completed"]:
-            rows = _completed(connection, job_id, variant_id)
+            rows = _completed(reader, job_id, variant_id)
             yield from views.assignment_pieces(rows, row["settlement_status"], opens)
         yield b"]}"
         opening = b","
     yield b"]}"
 
 
-def _counts(connection: sqlite3.Connection, job_id: str) -> Mapping[str, tuple[int, int]]:
-    rows = connection.execute(
-        "SELECT variant_id, count(*), sum(status = 'completed') FROM assignments "
+def _counts(reader: Reader, job_id: str) -> Mapping[str, tuple[int, int]]:
+    rows = reader.rows(
+        "SELECT variant_id, count(*), count(CASE WHEN status = 'completed' THEN 1 END) FROM assignments "
         "WHERE job_id = ? AND status IN ('pending', 'started', 'completed') GROUP BY variant_id",
         (job_id,),
     )
     return {variant: (taken, completed) for variant, taken, completed in rows}
 
 
-def _completed(connection: sqlite3.Connection, job_id: str, variant_id: str) -> Iterator[Sequence[Row]]:
-    cursor = connection.execute(
-        "SELECT * FROM assignments WHERE job_id = ? AND variant_id = ? AND status = 'completed' ORDER BY position",
-        (job_id, variant_id),
-    )
-    while page := cursor.fetchmany(100):
-        yield page
+def _completed(reader: Reader, job_id: str, variant_id: str) -> Iterator[Sequence[Row]]:
+    after = 0
+    while True:
+        page = reader.rows(
+            "SELECT * FROM assignments WHERE job_id = ? AND variant_id = ? AND status = 'completed' AND position > ? "
+            "ORDER BY position LIMIT ?",
+            (job_id, variant_id, after, PAGE),
+        )
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        after = page[-1]["position"]
 
 
 def _begun(parts: Iterator[Any]) -> tuple[int, Iterator[bytes]]:

@@ -1,11 +1,9 @@
-"""The audit trail's reads on SQLite. What a page looks at is bounded, however long the log is and whatever is asked."""
+"""The audit trail's reads. What a page looks at is bounded, however long the log is and whatever is asked."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +13,10 @@ from api.service.seals import Seals
 from api.store.audit_index import BLOCK, Whose, block_of, wanted_keys
 from api.store.mapper import to_recorded
 from api.store.replayed import replayed
-from api.store.sqlite import LAST, connect
-from api.store.sqlite_digest import read_tile
-from api.store.sqlite_reads import DETAIL, detail_pieces
+from api.store.sessions import Reader, first
+from api.store.sql_digest import read_tile
+from api.store.sql_reads import DETAIL, detail_pieces
+from api.store.sqlite_session import SQLiteReader
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.audit import EventFilter, Sketch, matches, read_sketch
@@ -32,34 +31,30 @@ MAX_OF_COMMAND = 1_000
 MAX_SCANNED = 4_096
 """Events that one page looks at; a page that has found too few by then is short, and the next one goes on."""
 
+NEWEST = 2**63 - 1
 _OCCURRED: Callable[[Sketch], Instant] = attrgetter("occurred_at")
 _RECORDED: Callable[[Sketch], Instant] = attrgetter("recorded_at")
 Row = tuple[int, str, int, str, bytes]
 _EVENTS = "SELECT position, originator_id, originator_version, topic, state FROM stored_events "
 
 
-class SQLiteAudit:
+class SQLAudit:
     """See AuditReads. Events are shown with their sealed texts open."""
 
-    def __init__(self, path: Path, seals: Seals) -> None:
-        self._path = path
+    def __init__(self, reader: Reader, seals: Seals) -> None:
+        self._reader = reader
         self._seals = seals
-        self._connection = connect(str(path))
-        self._connection.execute("PRAGMA query_only = 1")
-        self._whose = Whose(self._connection)
+        self._whose = Whose(reader)
 
     def close(self) -> None:
-        self._connection.close()
+        self._reader.close()
 
     def events(self, wanted: EventFilter, after: int, upto: int | None, limit: int) -> EventPage:
-        self._connection.execute("BEGIN")
-        try:
+        with self._reader.snapshot():
             return self._page(wanted, after, upto, limit)
-        finally:
-            self._connection.execute("COMMIT")
 
     def _page(self, wanted: EventFilter, after: int, upto: int | None, limit: int) -> EventPage:
-        (end,) = self._connection.execute("SELECT position FROM head").fetchone()
+        ((end,),) = self._reader.rows("SELECT position FROM head")
         end = end if upto is None else min(upto, end)
         if wanted.to_instant is not None:
             end = min(end, self._first_at(_OCCURRED, wanted.to_instant, end) - 1)
@@ -79,7 +74,7 @@ class SQLiteAudit:
         if not keys:
             yield after + 1, end
             return
-        (indexed,) = self._connection.execute("SELECT position FROM digest").fetchone()
+        ((indexed,),) = self._reader.rows("SELECT position FROM digest")
         if after < indexed:
             for block, has_all in self._blocks(keys, block_of(after + 1), block_of(min(indexed, end))):
                 last = min(block * BLOCK + BLOCK, end, indexed)
@@ -98,7 +93,7 @@ class SQLiteAudit:
         )
         limit, left = min(BLOCKS_AT_ONCE, MAX_BLOCKS), MAX_BLOCKS
         while left > 0:
-            rows = self._connection.execute(sql, (*keys[1:], keys[0], first, last, limit)).fetchall()
+            rows = self._reader.rows(sql, (*keys[1:], keys[0], first, last, limit))
             for block, has_all in rows:
                 yield block, bool(has_all)
             if len(rows) < limit:
@@ -107,9 +102,9 @@ class SQLiteAudit:
         raise _PageOver
 
     def rows_between(self, first: int, last: int, limit: int) -> list[Row]:
-        return self._connection.execute(
+        return self._reader.rows(
             _EVENTS + "WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?", (first, last, limit)
-        ).fetchall()
+        )
 
     def is_wanted(self, wanted: EventFilter, row: Row) -> bool:
         _, stream, _, topic, state = row
@@ -120,9 +115,7 @@ class SQLiteAudit:
         low, high = 1, end + 1
         while low < high:
             middle = (low + high) // 2
-            (state,) = self._connection.execute(
-                "SELECT state FROM stored_events WHERE position = ?", (middle,)
-            ).fetchone()
+            ((state,),) = self._reader.rows("SELECT state FROM stored_events WHERE position = ?", (middle,))
             if time(read_sketch(state)) >= instant:
                 high = middle
             else:
@@ -133,14 +126,14 @@ class SQLiteAudit:
         return [self._seals.opened(each) for each in self._sealed_stream(stream, after_version, limit)]
 
     def _sealed_stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
-        rows = self._connection.execute(
+        rows = self._reader.rows(
             _EVENTS + "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version LIMIT ?",
             (stream.hex, after_version, limit),
         )
         return [_recorded(row) for row in rows]
 
     def position_at(self, at: Moment) -> int:
-        end: int = self._connection.execute("SELECT position FROM head").fetchone()[0]
+        end: int = self._reader.rows("SELECT position FROM head")[0][0]
         for time, instant in ((_OCCURRED, at.as_of), (_RECORDED, at.known_at)):
             if instant is not None:
                 end = self._first_at(time, instant + 1, end) - 1
@@ -148,41 +141,41 @@ class SQLiteAudit:
 
     def job_at(self, job_id: UUID, version: int) -> bytes:
         with replayed([self._sealed_stream(job_id, 0, version)], lambda done: None) as connection:
-            connection.row_factory = sqlite3.Row
-            row = connection.execute(DETAIL, (str(job_id),)).fetchone()
-            return b"".join(detail_pieces(connection, row, None, self._seals.open))
+            reader = SQLiteReader(connection)
+            (row,) = reader.rows(DETAIL, (str(job_id),))
+            return b"".join(detail_pieces(reader, row, None, self._seals.open))
 
     def billing_at(self, owner_id: UUID, position: int) -> tuple[int, int]:
         credits_of, escrows = f"owner:{owner_id}:credits", f"owner:{owner_id}:escrow:%"
-        sums = self._connection.execute(
-            "SELECT coalesce(sum(CASE WHEN credit_account = ? THEN amount_cents WHEN debit_account = ? "
-            "THEN -amount_cents ELSE 0 END), 0), coalesce(sum(CASE WHEN credit_account LIKE ? THEN amount_cents "
-            "WHEN debit_account LIKE ? THEN -amount_cents ELSE 0 END), 0) "
+        sums = self._reader.rows(
+            "SELECT CAST(coalesce(sum(CASE WHEN credit_account = ? THEN amount_cents WHEN debit_account = ? "
+            "THEN -amount_cents ELSE 0 END), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN credit_account LIKE ? "
+            "THEN amount_cents WHEN debit_account LIKE ? THEN -amount_cents ELSE 0 END), 0) AS BIGINT) "
             "FROM journal WHERE owner_id = ? AND entry < ?",
             (credits_of, credits_of, escrows, escrows, str(owner_id), (position + 1) * ENTRIES_PER_EVENT),
-        ).fetchone()
+        )[0]
         return sums[0], sums[1]
 
     def event(self, position: int) -> Recorded[Any] | None:
-        row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
+        row = first(self._reader.rows(_EVENTS + "WHERE position = ?", (position,)))
         return self._seals.opened(_recorded(row)) if row else None
 
     def stored(self, position: int) -> Stored:
-        row: Row = self._connection.execute(_EVENTS + "WHERE position = ?", (position,)).fetchone()
+        row: Row = self._reader.rows(_EVENTS + "WHERE position = ?", (position,))[0]
         at, stream, version, topic, state = row
         return Stored(at, UUID(stream), version, topic, bytes(state).decode())
 
     def tile(self, level: int, number: int) -> bytes:
-        return read_tile(self._connection, level, number)
+        return read_tile(self._reader, level, number)
 
     def first_of_command(self, recorded: Recorded[Any]) -> Recorded[Any]:
         """The events of a command lie together in the log; of a purchase, which takes two, in its owner's stream."""
         if recorded.event_id == recorded.correlation_id:
             return recorded
-        before = self._connection.execute(
+        before = self._reader.rows(
             _EVENTS + "WHERE position < ? ORDER BY position DESC LIMIT ?", (recorded.position, MAX_OF_COMMAND)
         )
-        in_stream = self._connection.execute(
+        in_stream = self._reader.rows(
             _EVENTS + "WHERE originator_id = ? AND originator_version < ? ORDER BY originator_version DESC LIMIT ?",
             (recorded.stream.hex, recorded.version, MAX_OF_COMMAND),
         )
@@ -192,37 +185,35 @@ class SQLiteAudit:
         return min(same, key=attrgetter("position"), default=recorded)
 
     def name_of(self, principal_id: UUID) -> str | None:
-        row = self._connection.execute(
-            "SELECT name FROM principals WHERE principal_id = ?", (str(principal_id),)
-        ).fetchone()
+        row = first(self._reader.rows("SELECT name FROM principals WHERE principal_id = ?", (str(principal_id),)))
         return row[0] if row else None
 
     def owner_of_entry(self, entry: int) -> tuple[bool, UUID | None]:
-        row = self._connection.execute("SELECT owner_id FROM journal WHERE entry = ?", (entry,)).fetchone()
+        row = first(self._reader.rows("SELECT owner_id FROM journal WHERE entry = ?", (entry,)))
         return row is not None, UUID(row[0]) if row and row[0] else None
 
     @contextmanager
     def apart(self) -> Iterator[AuditReads]:
-        with closing(SQLiteAudit(self._path, self._seals)) as other:
+        with closing(SQLAudit(self._reader.another(), self._seals)) as other:
             yield other
 
     def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:
-        where: list[tuple[str, int | str]] = [("number < ?", LAST if before is None else before)]
+        where: list[tuple[str, int | str]] = [("number < ?", NEWEST if before is None else before)]
         conditions: tuple[tuple[str, int | str | None], ...] = (
             ("actor_id = ?", None if wanted.actor_id is None else str(wanted.actor_id)),
             ("at >= ?", wanted.from_instant),
             ("at < ?", wanted.to_instant),
         )
         where += [(condition, value) for condition, value in conditions if value is not None]
-        rows = self._connection.execute(
+        rows = self._reader.rows(
             "SELECT number, at, actor_kind, actor_id, key_id, operation, path, status, code, detail, request_id "
             f"FROM refusals WHERE {' AND '.join(condition for condition, _ in where)} ORDER BY number DESC LIMIT ?",
             (*(value for _, value in where), limit + 1),
-        ).fetchall()
+        )
         return Page([_refusal(row) for row in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None)
 
     def refusals_dropped(self) -> int:
-        dropped: int = self._connection.execute("SELECT dropped FROM digest").fetchone()[0]
+        dropped: int = self._reader.rows("SELECT dropped FROM digest")[0][0]
         return dropped
 
 
@@ -233,7 +224,7 @@ class _PageOver(Exception):
 class _Search:
     """Looks events through, up to a page of those that are wanted or to the bound of what a page looks at."""
 
-    def __init__(self, audit: SQLiteAudit, wanted: EventFilter, after: int, limit: int) -> None:
+    def __init__(self, audit: SQLAudit, wanted: EventFilter, after: int, limit: int) -> None:
         self._audit = audit
         self._wanted = wanted
         self._limit = limit

@@ -1,0 +1,174 @@
+"""The databases that a URL may name, and all that the program needs of one."""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from api.service.ports import Clock
+from api.store import postgres, sqlite
+from api.store.application import NotOurs, Tallyhold
+from api.store.lock import server_lock
+from api.store.postgres_session import PostgresReader, PostgresSession
+from api.store.sandbox_gateway import PostgresGateway, SandboxGateway, SQLiteGateway
+from api.store.sealing_keys import SealingKeysFile, SealingKeysSchema
+from api.store.sessions import Reader, Session
+from api.store.sqlite_session import SQLiteReader, SQLiteSession
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Database(Protocol):
+    """One database, of either kind. Raises NotOurs with a sentence for people."""
+
+    @property
+    def many_processes(self) -> bool:
+        """Whether several processes may serve it at once."""
+
+    def __str__(self) -> str:
+        """Its name for people, without a password."""
+
+    def is_there(self) -> bool:
+        """Whether there is something under that name, be it ours or not."""
+
+    def log(self) -> Tallyhold:
+        """The log, made if there is none."""
+
+    def existing_log(self) -> Tallyhold:
+        """The log. Raises NotOurs if there is none: a mistyped name must not make one."""
+
+    def clock(self) -> Clock:
+        """The clock that everybody goes by who serves it."""
+
+    def session(self, clock: Clock | None = None) -> Session:
+        """To write; where the clock is the database's, it is set as often as the head is locked."""
+
+    def background_session(self) -> Session:
+        """To write what can be worked out again; whose commits need not survive a power cut."""
+
+    def reader(self, *, broken_text: bool = False) -> Reader:
+        """To read; text that is none, after something damaged the database, is shown as well as it can be."""
+
+    def beside(self, suffix: str) -> Path:
+        """A file or folder that goes with it and lies outside of it."""
+
+    def gateway(self) -> SandboxGateway:
+        """The sandbox's payment gateway."""
+
+    def sealing_keys(self) -> SealingKeysFile | SealingKeysSchema:
+        """The keys of persons, apart from the log."""
+
+    def claim_mode(self, *, sandbox: bool) -> None:
+        """Serve it in one mode for ever."""
+
+    def served(self) -> AbstractContextManager[None]:
+        """To be held by who serves it, where only one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class SQLiteDatabase:
+    """A file: see Database."""
+
+    path: Path
+    many_processes: bool = False
+
+    def __str__(self) -> str:
+        return f"the database {self.path}"
+
+    def is_there(self) -> bool:
+        return self.path.exists()
+
+    def log(self) -> Tallyhold:
+        return sqlite.open_log(self.path)
+
+    def existing_log(self) -> Tallyhold:
+        if not self.path.exists():
+            raise NotOurs(f"There is no database {self.path}.")
+        return self.log()
+
+    def clock(self) -> Clock:
+        return SystemClock()
+
+    def session(self, clock: Clock | None = None) -> Session:
+        return SQLiteSession(self.path)
+
+    def background_session(self) -> Session:
+        return SQLiteSession(self.path, wait_seconds=sqlite.BUSY_SECONDS, is_durable=False)
+
+    def reader(self, *, broken_text: bool = False) -> Reader:
+        return SQLiteReader.of(self.path, broken_text=broken_text)
+
+    def beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def gateway(self) -> SQLiteGateway:
+        return SQLiteGateway(self.beside(".gateway"))
+
+    def sealing_keys(self) -> SealingKeysFile:
+        return SealingKeysFile(self.beside(".keys"))
+
+    def claim_mode(self, *, sandbox: bool) -> None:
+        sqlite.claim_mode(self.path, sandbox=sandbox)
+
+    def served(self) -> AbstractContextManager[None]:
+        return server_lock(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """A database on a PostgreSQL server: see Database."""
+
+    conninfo: str
+    many_processes: bool = True
+
+    def __str__(self) -> str:
+        return f"the database {postgres.shown(self.conninfo)}"
+
+    def is_there(self) -> bool:
+        with postgres.telling(self.conninfo):
+            return postgres.is_made(self.conninfo)
+
+    def log(self) -> Tallyhold:
+        return postgres.open_log(self.conninfo)
+
+    def existing_log(self) -> Tallyhold:
+        return postgres.open_log(self.conninfo, make_it=False)
+
+    def clock(self) -> Clock:
+        return postgres.DatabaseClock()
+
+    def session(self, clock: Clock | None = None) -> Session:
+        return PostgresSession(self.conninfo, clock if isinstance(clock, postgres.DatabaseClock) else None)
+
+    def background_session(self) -> Session:
+        return PostgresSession(self.conninfo, is_durable=False)
+
+    def reader(self, *, broken_text: bool = False) -> Reader:
+        return PostgresReader(self.conninfo)
+
+    def beside(self, suffix: str) -> Path:
+        return Path.cwd() / (postgres.name_of(self.conninfo) + suffix)
+
+    def gateway(self) -> PostgresGateway:
+        return PostgresGateway(self.conninfo)
+
+    def sealing_keys(self) -> SealingKeysSchema:
+        with postgres.telling(self.conninfo):
+            return SealingKeysSchema(self.conninfo)
+
+    def claim_mode(self, *, sandbox: bool) -> None:
+        postgres.claim_mode(self.conninfo, sandbox=sandbox)
+
+    def served(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def database_of(path: Path | None, url: str) -> Database:
+    """The database that a URL names; the path of its file, unless it is on a PostgreSQL server."""
+    return PostgresDatabase(url) if path is None else SQLiteDatabase(path)

@@ -1,0 +1,228 @@
+"""Transactions and snapshots on PostgreSQL. A lost connection is made anew with the next transaction or read."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from itertools import count
+from typing import Any
+
+import psycopg
+from psycopg.rows import no_result
+
+from api.service.ports import StoreBusy, StoreFailed
+from api.store.postgres import DatabaseClock, connect, with_marks
+from api.store.schema import in_postgres
+from api.store.sessions import OutcomeUnknown
+from projections.read_model import Value
+
+FETCHED_AT_ONCE = 50
+_numbers = count()
+
+_NOW = "SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint"
+_OURS = (psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
+"""What was asked is wrong, not the store: a bug of ours."""
+
+marked = lru_cache(1_024)(with_marks)
+
+
+class Row(tuple[Any, ...]):
+    """A row with its columns by number and by name."""
+
+    places: dict[str, int]
+
+    def __getitem__(self, key: Any) -> Any:
+        return tuple.__getitem__(self, self.places[key] if isinstance(key, str) else key)
+
+
+@lru_cache(1_024)
+def _row_type(columns: tuple[str, ...]) -> type[Row]:
+    return type("Row", (Row,), {"places": {name: place for place, name in enumerate(columns)}})
+
+
+def named_rows(cursor: psycopg.Cursor[Any]) -> Any:
+    """psycopg's way to make rows."""
+    if cursor.description is None:
+        return no_result
+    return _row_type(tuple(column.name for column in cursor.description))
+
+
+class PostgresSession:
+    """See Session. What is written is gathered, and sent at once before the next read or with the commit."""
+
+    waits = True
+
+    def __init__(self, url: str, clock: DatabaseClock | None = None, *, is_durable: bool = True) -> None:
+        self._url = url
+        self._is_durable = is_durable
+        self._clock = clock
+        self._connection: psycopg.Connection[Any] | None = None
+        self._gathered: list[tuple[str, Sequence[Sequence[Value]]]] = []
+
+    def begin(self, sql: str) -> Any:
+        self._gathered.clear()
+        with self._translated():
+            if self._connection is None:
+                self._connection = connect(self._url)
+                if not self._is_durable:
+                    self._connection.execute("SET synchronous_commit = off")
+            connection = self._connection
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                head = connection.execute(f"{sql} FOR UPDATE")
+                # Once the lock is there: the time before it would be one at which others were still deciding.
+                now = connection.execute(_NOW)
+            row, said = head.fetchone(), now.fetchone()
+        assert said is not None
+        if self._clock is not None:
+            self._clock.set(said[0])
+        return row
+
+    def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        self.send()
+        with self._translated():
+            return self._live().execute(marked(sql), params).fetchall()
+
+    def write(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        if rows:
+            self._gathered.append((marked(sql), rows))
+
+    def define(self, statement: str) -> None:
+        self.send()
+        with self._translated():
+            self._live().execute(in_postgres(statement))
+
+    def send(self) -> None:
+        if not self._gathered:
+            return
+        gathered, self._gathered = self._gathered, []
+        with self._translated():
+            connection = self._live()
+            with connection.pipeline(), connection.cursor() as cursor:
+                for sql, rows in gathered:
+                    cursor.executemany(sql, rows)
+
+    def commit(self) -> None:
+        self.send()
+        with self._translated():
+            connection = self._live()
+            try:
+                connection.execute("COMMIT")
+            except psycopg.OperationalError as error:
+                self._drop()
+                raise OutcomeUnknown(_sentence(error)) from error
+
+    def _live(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            raise StoreFailed("The connection was lost in the middle of a transaction.")
+        return self._connection
+
+    def rollback(self) -> None:
+        self._gathered.clear()
+        connection = self._connection
+        if connection is None or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._drop()
+
+    def close(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        """Let go of the connection: the database then forgets what was not committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """PostgreSQL's errors in the words of the port."""
+        try:
+            yield
+        except _OURS:
+            raise
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            self._drop()
+            raise StoreBusy(_sentence(error)) from error
+        except psycopg.Error as error:
+            self._drop()
+            raise StoreFailed(_sentence(error)) from error
+
+
+class PostgresReader:
+    """See Reader. The network is waited for on the event loop: a thread would cost more than a round trip."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        self._in_snapshot = False
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._execute(marked(sql), params)
+        except psycopg.OperationalError as error:
+            self.close()
+            if self._in_snapshot or not _is_lost(error):
+                raise StoreFailed(_sentence(error)) from error
+        try:
+            return self._execute(marked(sql), params)  # once more: the connection may have been lost long ago
+        except psycopg.OperationalError as error:
+            self.close()
+            raise StoreFailed(_sentence(error)) from error
+
+    def _execute(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        return self._open().execute(sql, params).fetchall()
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            self._connection = connect(self._url)
+            self._connection.row_factory = named_rows
+            self._connection.execute("SET default_transaction_read_only = on")
+        return self._connection
+
+    @contextmanager
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Iterator[Any]]:
+        try:
+            with self._open().cursor(f"rows_{next(_numbers)}") as cursor:
+                cursor.itersize = FETCHED_AT_ONCE
+                cursor.execute(marked(sql), params)
+                yield iter(cursor)
+        except psycopg.OperationalError as error:
+            self.close()
+            raise StoreFailed(_sentence(error)) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self.rows("SELECT 1")  # so that a connection which was lost meanwhile is made anew
+        self._in_snapshot = True
+        connection = self._open()
+        try:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+            connection.execute("COMMIT")
+        except psycopg.OperationalError as error:
+            raise StoreFailed(_sentence(error)) from error
+        finally:
+            self._in_snapshot = False
+            if connection.closed or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                self.close()
+
+    def another(self) -> "PostgresReader":
+        return PostgresReader(self._url)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether it is the connection that has failed, not the statement."""
+    return error.sqlstate is None or error.sqlstate[:2] in ("08", "57", "25")
+
+
+def _sentence(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,113 @@
+"""What is worked out of the log behind the commands' back: the tiles of its hash tree, the index of the audit trail."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from uuid import UUID
+
+from api.evidence import tree
+from api.evidence.tiles import grown
+from api.service.ports import RefusalNote
+from api.store.audit_index import Whose, index_rows
+from api.store.sessions import Reader, Session, first
+from domain.times import Instant
+
+_POSITION = "SELECT position FROM digest"
+FORGOTTEN_AT_ONCE = 100
+AT_ONCE = 1_024
+"""Events of one step: some milliseconds of work, and one short transaction."""
+
+
+class SQLDigest:
+    """See Digest. A step that another process has taken meanwhile is let go.
+
+    Its commits need not survive a power cut by themselves: what is lost is worked out again.
+    """
+
+    def __init__(self, reader: Reader, session: Session) -> None:
+        self._reader = reader
+        self._session = session
+        self._whose = Whose(reader)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._session.close()
+
+    def head(self) -> tuple[str, int, bytes]:
+        ((secret, position, peaks),) = self._reader.rows("SELECT secret, position, peaks FROM head")
+        return log_origin(secret), position, tree.root(peaks)
+
+    def position(self) -> int:
+        position: int = self._reader.rows(_POSITION)[0][0]
+        return position
+
+    def tile(self, level: int, number: int) -> bytes:
+        return read_tile(self._reader, level, number)
+
+    def advance(self) -> int:
+        before = self.position()
+        rows = self._reader.rows(
+            "SELECT originator_id, originator_version, topic, state, position FROM stored_events "
+            "WHERE position > ? ORDER BY position LIMIT ?",
+            (before, AT_ONCE),
+        )
+        if rows:
+            leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest, _ in rows]
+            tiles = list(grown(self.tile, before, leaves))
+            found = index_rows(self._whose, [(at, stream, topic, state) for stream, _, topic, state, at in rows])
+            with self._transaction() as position:
+                if position == before:
+                    self._write(before + len(rows), tiles, list(found))
+        return len(rows)
+
+    def _write(self, position: int, tiles: list[tuple[int, int, bytes]], found: list[tuple[int, int]]) -> None:
+        self._session.write("UPDATE digest SET position = ?", [(position,)])
+        self._session.write(
+            "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?) "
+            "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
+            tiles,
+        )
+        self._session.write(
+            "INSERT INTO audit_index (key, block) VALUES (?, ?) ON CONFLICT (key, block) DO NOTHING", found
+        )
+
+    def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
+        with self._transaction():
+            self._session.write(
+                "INSERT INTO refusals (at, actor_kind, actor_id, key_id, operation, path, status, code, detail, "
+                "request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*_who(n), n.operation, n.path, n.status, n.code, n.detail, n.request_id) for n in notes],
+            )
+            if dropped:
+                self._session.write("UPDATE digest SET dropped = dropped + ?", [(dropped,)])
+            # Twice as many as came in: the table stays bounded without a long sweep.
+            self._session.write(
+                "DELETE FROM refusals WHERE number IN (SELECT number FROM refusals WHERE at < ? ORDER BY at LIMIT ?)",
+                [(forget_before, 2 * len(notes) + FORGOTTEN_AT_ONCE)],
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[int]:
+        """Alone with the digest; gives its position."""
+        position: int = self._session.begin(_POSITION)[0]
+        try:
+            yield position
+            self._session.commit()
+        except BaseException:
+            self._session.rollback()
+            raise
+
+
+def _who(note: RefusalNote) -> tuple[Instant, str, str, str]:
+    return note.at, note.actor_kind, str(note.actor_id), str(note.key_id)
+
+
+def read_tile(reader: Reader, level: int, number: int) -> bytes:
+    """The hashes of a tile; none where there is no such tile."""
+    row = first(reader.rows("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)))
+    return row[0] if row else b""
+
+
+def log_origin(secret: bytes) -> str:
+    """The name of a log in its checkpoints: no two databases have the same."""
+    return f"tallyhold/{sha256(b'log' + secret).hexdigest()[:16]}"

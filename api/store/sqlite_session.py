@@ -1,0 +1,125 @@
+"""Transactions and snapshots on SQLite."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from api.service.ports import StoreBusy, StoreFailed
+from api.store.sqlite import connect
+from projections.read_model import Value
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SMALL_CACHE_KIB = 2_048
+
+
+def translated(method: Callable[P, R]) -> Callable[P, R]:
+    """SQLite's errors in the words of the port."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreBusy(str(error)) from error
+            raise StoreFailed(str(error)) from error
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError):
+            raise  # what was asked is wrong, not the store: a bug of ours
+        except sqlite3.Error as error:
+            raise StoreFailed(str(error)) from error
+
+    return call
+
+
+class SQLiteSession:
+    """See Session. Waits for no lock: the committer asks again."""
+
+    waits = False
+
+    def __init__(self, path: Path, *, wait_seconds: float = 0, is_durable: bool = True) -> None:
+        self._connection = connect(str(path), timeout=wait_seconds)
+        if not is_durable:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    @translated
+    def begin(self, sql: str) -> Any:
+        self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection.execute(sql).fetchone()
+
+    @translated
+    def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        return self._connection.execute(sql, params).fetchall()
+
+    @translated
+    def write(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    @translated
+    def define(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def send(self) -> None:
+        """Whatever was written was written at once."""
+
+    @translated
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SQLiteReader:
+    """See Reader. Point reads take some microseconds and run on the event loop: a thread would cost ten times that."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None = None) -> None:
+        self._path = path
+        self._connection = connection
+        self._connection.row_factory = sqlite3.Row
+
+    @classmethod
+    def of(cls, path: Path, *, broken_text: bool = False) -> "SQLiteReader":
+        """A reader of a file."""
+        connection = connect(str(path))
+        connection.execute("PRAGMA query_only = 1")
+        if broken_text:
+            connection.text_factory = lambda text: text.decode(errors="replace")
+        return cls(connection, path)
+
+    @translated
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        return self._connection.execute(sql, params).fetchall()
+
+    @contextmanager
+    def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Iterator[Any]]:
+        cursor = self._connection.execute(sql, params)
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def another(self) -> "SQLiteReader":
+        assert self._path is not None, "a database in memory has one connection"
+        reader = SQLiteReader.of(self._path)
+        reader._connection.execute(f"PRAGMA cache_size = -{SMALL_CACHE_KIB}")
+        return reader
+
+    def close(self) -> None:
+        self._connection.close()

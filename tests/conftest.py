@@ -1,0 +1,32 @@
+"""A PostgreSQL server for all tests of one process, started when the first of them asks for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local import Where
+from tests.postgres import a_database, a_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Its URL."""
+    with a_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    with a_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
+    """A new database of each kind: nothing is in it, the tables neither."""
+    if request.param == "sqlite":
+        return tmp_path / "tallyhold.sqlite"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

