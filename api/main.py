@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,7 +30,7 @@ from api.http.app import make_app
 from api.http.rate_limit import RateLimit
 from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.schemas.base import parse_instant
-from api.http.server import Server
+from api.http.server import Server, say_where
 from api.logs import configure
 from api.service import access
 from api.service.committer import Reply
@@ -62,6 +63,7 @@ from api.store.sql_reads import SQLReads
 from api.store.sql_snapshot import snapshot
 from api.store.sql_store import SQLStore
 from api.store.verify import Verdict, verify
+from api.workers import Workers, listening_socket
 from domain.access.events import Role
 from domain.errors import NotFound, Refusal
 from domain.recorded import CONSOLE
@@ -172,24 +174,64 @@ def serve(
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="a line a request [TALLYHOLD_ACCESS_LOG]")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="processes that serve together; PostgreSQL only [TALLYHOLD_WORKERS]")
+    ] = None,
 ) -> None:
     """Serve the HTTP API until SIGTERM."""
     with _failing_in_one_sentence():
-        settings = read_settings(db=db, host=host, port=port, sandbox=sandbox, access_log=access_log)
+        settings = read_settings(db=db, host=host, port=port, sandbox=sandbox, access_log=access_log, workers=workers)
         configure(settings.log_level)
         database = _database(settings)
+        if settings.workers > 1 and not database.many_processes:
+            raise WrongSettings("Several workers need PostgreSQL: a SQLite file is served by one process.")
         database.log().close()
         with database.served():
             database.claim_mode(sandbox=settings.sandbox)
-            gateway = database.gateway() if settings.sandbox else None
-            with _platform(
-                database,
-                gateway=gateway,
-                key=_signing_key(settings, database),
-                checkpoints=settings.checkpoints,
-                master_key_file=settings.master_key_file,
-            ) as platform:
-                _serve(platform, settings)
+            if settings.workers > 1:
+                _serve_together(database, settings)
+            else:
+                _serve_alone(database, settings, say_where)
+
+
+def _serve_alone(
+    database: Database,
+    settings: Settings,
+    listening: Callable[[socket.socket], object],
+    place: socket.socket | None = None,
+) -> None:
+    gateway = database.gateway() if settings.sandbox else None
+    with _platform(
+        database,
+        gateway=gateway,
+        key=_signing_key(settings, database),
+        checkpoints=settings.checkpoints,
+        master_key_file=settings.master_key_file,
+    ) as platform:
+        _serve(platform, settings, listening, place)
+
+
+def _serve_together(database: Database, settings: Settings) -> None:
+    try:
+        place = listening_socket(settings.host, settings.port)
+    except OSError as error:
+        raise NotOurs(_nothing_can_listen(settings)) from error
+
+    def work(place: socket.socket, listening: Callable[[], object]) -> int:
+        try:
+            with _failing_in_one_sentence():
+                _serve_alone(database, settings, lambda _: listening(), place)
+        except typer.Exit as ended:
+            return ended.exit_code
+        return 0
+
+    with place:
+        if Workers(settings.workers, work, place).run(lambda: say_where(place)):
+            raise NotOurs("A worker has failed; what it said of that is above.")
+
+
+def _nothing_can_listen(settings: Settings) -> str:
+    return f"Nothing can listen on {settings.host} port {settings.port}; is it taken?"
 
 
 def _signing_key(settings: Settings, database: Database) -> SigningKey | None:
@@ -212,7 +254,9 @@ def tune_interpreter() -> None:
     sys.setswitchinterval(0.0005)
 
 
-def _serve(platform: Platform, settings: Settings) -> None:
+def _serve(
+    platform: Platform, settings: Settings, listening: Callable[[socket.socket], object], place: socket.socket | None
+) -> None:
     service = platform.service
 
     @asynccontextmanager
@@ -225,11 +269,13 @@ def _serve(platform: Platform, settings: Settings) -> None:
     routes = ROUTES if settings.sandbox else WITHOUT_SANDBOX
     access_log = AccessLog(sys.stderr if settings.access_log else None)
     starlette = make_app(service, routes, access_log, RateLimit(settings.requests_per_second), lifespan)
-    server = Server(starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now)
+    server = Server(
+        starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now, listening=listening
+    )
     with suppress(SystemExit):  # uvicorn has told the reason to its log
-        server.run()
+        server.run(None if place is None else [place])
     if not server.started:
-        raise NotOurs(f"Nothing can listen on {settings.host} port {settings.port}; is it taken?")
+        raise NotOurs(_nothing_can_listen(settings))
 
 
 @app.command("rebuild")

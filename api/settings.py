@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Where the key lies that wraps the keys of persons; beside the database unless given."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = True
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve together."""
     checkpoint_key: Path | None = None
     """The file of the key that signs checkpoints. In the sandbox, unless given, FILE.checkpoint-key is made."""
     checkpoints: Path | None = None

@@ -33,6 +33,7 @@ class OwnServer:
         with socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
+        self._runs = False
         self.url = f"postgresql://tallyhold@127.0.0.1:{self._port}/postgres"
 
     def make(self) -> None:
@@ -43,9 +44,13 @@ class OwnServer:
         """Return when it answers. Without fsync: no test pulls the plug of the machine."""
         options = f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories= -c fsync=off"
         self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder / 'log'}", f"--options={options}")
+        self._runs = True
 
     def stop(self, how: str = "fast") -> None:
         """``fast`` ends all connections; ``immediate`` is as if it had crashed."""
+        if not self._runs:
+            return
+        self._runs = False
         self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={how}")
 
     def _run(self, program: str, *arguments: str) -> None:

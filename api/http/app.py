@@ -36,7 +36,7 @@ from api.http.rate_limit import RateLimit
 from api.http.route import Call, Route, Shown, Subject
 from api.http.schemas.base import read_json, validate, validate_query
 from api.service.committer import Reply
-from api.service.ports import RefusalNote
+from api.service.ports import RefusalNote, StoreBusy, StoreFailed
 from api.service.reads import Principal
 from api.service.refusals import NotAuthenticated, Unavailable
 from api.service.service import Service
@@ -171,6 +171,10 @@ class Endpoint(BaseRoute):
             self._note(scope, answer, refusal)
         except _ClientGone:
             return  # nobody is left to be answered
+        except (StoreBusy, StoreFailed):
+            log.warning("the store could not be read", extra={"requestId": request_id}, exc_info=True)
+            if not answer.status:  # else the response has begun: the connection is all that can be ended
+                await answer.refuse(Unavailable("The database does not answer; try again in some seconds."))
         except Exception:
             log.exception("a request failed", extra={"requestId": request_id})
             await answer.fail()
@@ -216,13 +220,17 @@ class Endpoint(BaseRoute):
         else:
             await answer.show(outcome, position if outcome.position is None else outcome.position)
 
-    async def _position(self, route: Route) -> int:
+    async def _position(self, route: Route) -> int | None:
         """The position that a read is sure to show: told before it is read. What is due is written first."""
-        if route.roles and self._service.committer.has_due():
+        if not route.roles:
+            try:
+                return self._service.reads.position()
+            except (StoreBusy, StoreFailed):
+                return None  # the process is alive, even where its database is not
+        if self._service.has_due():
             await self._service.catch_up()
-        elif route.roles:
-            return self._service.changes.position()
-        return self._service.reads.position()
+            return self._service.reads.position()
+        return self._service.changes.position()
 
     # -- the checks, in order ----------------------------------------------------------------------------------
 

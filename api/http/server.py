@@ -13,9 +13,17 @@ GRACE_SECONDS = 8
 
 
 class Server(uvicorn.Server):
-    """Calls ``refuse`` as soon as it is told to stop, and ``listening`` with its address once it serves."""
+    """Calls ``refuse`` as soon as it is told to stop, and ``listening`` with its socket once it serves."""
 
-    def __init__(self, app: Starlette, *, host: str, port: int, refuse: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        *,
+        host: str,
+        port: int,
+        refuse: Callable[[], None],
+        listening: Callable[[socket.socket], object],
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -33,18 +41,24 @@ class Server(uvicorn.Server):
             )
         )
         self._refuse = refuse
+        self._listening = listening
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            print(f"listening on http://{shown}:{port}", flush=True)
+            self._listening(self.servers[0].sockets[0])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._refuse)
         # The exit code tells how serving ended, not which signal asked for it.
         self.should_exit = True
+
+
+def say_where(place: socket.socket) -> None:
+    """Tell the address of a socket."""
+    host, port = place.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"listening on http://{shown}:{port}", flush=True)

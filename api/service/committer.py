@@ -201,6 +201,12 @@ class Committer:
         """Whether a deadline has passed that is not written yet."""
         return self._head is None or (self._head.next_due is not None and self._head.next_due <= self.now())
 
+    def see(self, head: Head) -> None:
+        """Learn where other processes have brought the log, its clock and its next deadline."""
+        mine = self._head
+        if mine is not None and (head.position > mine.position or (head.sandbox_now or 0) > (mine.sandbox_now or 0)):
+            self._head = head
+
     async def catch_up(self) -> None:
         """Return when everything due by now is written. Raises Unavailable while closing."""
         if self._closing:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+from api.service.ports import Head
 from api.service.reads import Reads
 
 MAX_TAKEN_IN = 2_000
@@ -28,6 +29,10 @@ class RecentChanges:
         self._position = -1
         self.on_access_change: list[Callable[[], None]] = []
         """Called when anything may have happened to any principal or key: one was revoked, or somebody forgotten."""
+        self.head: Head | None = None
+        """The head of the log as it was last seen."""
+        self.on_change: list[Callable[[Iterable[UUID] | None], None]] = []
+        """Told of the streams in which something happened; of null when that is too much to tell."""
 
     def position(self) -> int:
         """The end of the log, as this turn of the event loop knows it."""
@@ -47,18 +52,22 @@ class RecentChanges:
         self._is_current = False
 
     def _look(self) -> None:
-        position = self._reads.position()
+        self.head = self._reads.head()
+        position = self.head.position
         if position - self._position > MAX_TAKEN_IN or len(self._changed) > MAX_REMEMBERED:
             self._changed.clear()
             self._forgotten = position
-            self._tell()
+            self._tell(None, is_access=True)
         elif position != self._position:
             changes = self._reads.changes(self._position, position)
-            self._changed.update((stream, position) for stream, _ in changes)
-            if any(is_access for _, is_access in changes):
-                self._tell()
+            streams = [stream for stream, _ in changes]
+            self._changed.update(dict.fromkeys(streams, position))
+            self._tell(streams, is_access=any(is_access for _, is_access in changes))
         self._position = position
 
-    def _tell(self) -> None:
-        for listener in self.on_access_change:
-            listener()
+    def _tell(self, streams: Iterable[UUID] | None, *, is_access: bool) -> None:
+        for listener in self.on_change:
+            listener(streams)
+        if is_access:
+            for told in self.on_access_change:
+                told()

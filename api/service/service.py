@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,8 @@ LONGEST_NAP_SECONDS = 1.0
 OPEN_PURCHASES_AT_ONCE = 100
 MAX_WATCHED = 10_000
 EVIDENCE_SECONDS = 1.0
+FOLLOW_SECONDS = 0.1
+"""How late somebody who waits may hear of what another process did."""
 EVERYTHING = UUID(int=0)
 """Who watches this sees that anything happened."""
 
@@ -99,10 +101,12 @@ class Service:
     async def start(self) -> None:
         """Begin to serve; what fell due while nobody was there is written first."""
         self.committer.on_commit.append(self._tell_watchers)
+        self.changes.on_change.append(self._tell_of_others)
         self.committer.start()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._schedule()), loop.create_task(self._ask_about_purchases())]
         self._tasks.append(loop.create_task(self._keep_evidence()))
+        self._tasks.append(loop.create_task(self._follow()))
 
     def refuse_from_now(self) -> None:
         """Accept nothing more, and let those who wait for a job go."""
@@ -137,13 +141,20 @@ class Service:
 
     async def catch_up(self) -> None:
         """Before anything is shown: write what is due by now."""
-        if self.committer.has_due():
+        if self.has_due():
             await self.committer.catch_up()
 
     async def prepare_to_seal(self, person_id: UUID) -> None:
         """Make a person's sealing key where there is none, off the command's path. Raises Forbidden after erasure."""
         if not self.seals.knows(person_id) and not await asyncio.to_thread(self.seals.make_key, person_id):
             raise Forbidden("Your data was erased at your request; nothing more can be recorded about you.")
+
+    def has_due(self) -> bool:
+        """Whether a deadline has passed that no process has written yet."""
+        self.changes.position()
+        if self.changes.head is not None:
+            self.committer.see(self.changes.head)
+        return self.committer.has_due()
 
     async def proof_hash(self, job_id: UUID, assignment_id: UUID) -> str | None:
         """The hash that a tester's proof has to match, if one is waited for."""
@@ -167,6 +178,22 @@ class Service:
                 for event in self._watchers.get(stream, ()):
                     event.set()
 
+    def _tell_of_others(self, streams: Iterable[UUID] | None) -> None:
+        """Wake who waits for what another process did; all of them where it was too much to look through."""
+        for stream in [*self._watchers] if streams is None else (EVERYTHING, *streams):
+            for event in self._watchers.get(stream, ()):
+                event.set()
+
+    async def _follow(self) -> None:
+        """While somebody waits, look what other processes have committed."""
+        while True:
+            try:
+                if self._watchers:
+                    self.changes.position()
+            except StoreFailed:
+                log.warning("the end of the log could not be read; trying again")
+            await asyncio.sleep(FOLLOW_SECONDS)
+
     async def _schedule(self) -> None:
         """Wake the committer when a deadline passes: only an idle platform needs it."""
         while True:
@@ -176,7 +203,7 @@ class Service:
                 due = self.committer.next_due
                 if due is not None and not self.committer.is_sandbox:
                     nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
-            except Refusal:
+            except (Refusal, StoreFailed):
                 log.warning("what is due could not be written; trying again")
             await asyncio.sleep(nap)
 

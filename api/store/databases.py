@@ -79,7 +79,7 @@ class SQLiteDatabase:
     many_processes: bool = False
 
     def __str__(self) -> str:
-        return f"the database {self.path}"
+        return str(self.path)
 
     def is_there(self) -> bool:
         return self.path.exists()
@@ -128,7 +128,7 @@ class PostgresDatabase:
     many_processes: bool = True
 
     def __str__(self) -> str:
-        return f"the database {postgres.shown(self.conninfo)}"
+        return postgres.shown(self.conninfo)
 
     def is_there(self) -> bool:
         with postgres.telling(self.conninfo):

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import no_result
 
 from api.service.ports import StoreBusy, StoreFailed
+from api.store import postgres
 from api.store.postgres import DatabaseClock, connect, with_marks
 from api.store.schema import in_postgres
 from api.store.sessions import OutcomeUnknown
@@ -61,17 +62,33 @@ class PostgresSession:
     def begin(self, sql: str) -> Any:
         self._gathered.clear()
         with self._translated():
-            if self._connection is None:
-                self._connection = connect(self._url)
-                if not self._is_durable:
-                    self._connection.execute("SET synchronous_commit = off")
-            connection = self._connection
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                head = connection.execute(f"{sql} FOR UPDATE")
-                # Once the lock is there: the time before it would be one at which others were still deciding.
-                now = connection.execute(_NOW)
-            row, said = head.fetchone(), now.fetchone()
+            if self._connection is not None:
+                try:
+                    return self._begin(self._connection, sql)
+                except psycopg.OperationalError as error:
+                    if not is_lost(error):
+                        raise
+                    self._drop()  # lost since the last transaction: nothing has happened in this one
+            self._connection = self._connect()
+            return self._begin(self._connection, sql)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = connect(self._url)
+        if not self._is_durable:
+            connection.execute("SET synchronous_commit = off")
+        if connection.info.server_version >= 17_00_00:
+            # The limit of idleness does not see a client that stalls amid the messages of a pipeline; this one does.
+            connection.execute(f"SET transaction_timeout = {2 * postgres.STALLED_MILLISECONDS}")
+        return connection
+
+    def _begin(self, connection: psycopg.Connection[Any], sql: str) -> Any:
+        # One round trip, and no pipeline: after one the server does not notice that its client is idle.
+        # The time is asked for once the lock is there: before it others were still deciding.
+        cursor = connection.execute(f"BEGIN; {sql} FOR UPDATE; {_NOW}")
+        cursor.nextset()
+        row = cursor.fetchone()
+        cursor.nextset()
+        said = cursor.fetchone()
         assert said is not None
         if self._clock is not None:
             self._clock.set(said[0])
@@ -164,7 +181,7 @@ class PostgresReader:
             return self._execute(marked(sql), params)
         except psycopg.OperationalError as error:
             self.close()
-            if self._in_snapshot or not _is_lost(error):
+            if self._in_snapshot or not is_lost(error):
                 raise StoreFailed(_sentence(error)) from error
         try:
             return self._execute(marked(sql), params)  # once more: the connection may have been lost long ago
@@ -219,9 +236,9 @@ class PostgresReader:
                 connection.close()
 
 
-def _is_lost(error: psycopg.Error) -> bool:
+def is_lost(error: psycopg.Error) -> bool:
     """Whether it is the connection that has failed, not the statement."""
-    return error.sqlstate is None or error.sqlstate[:2] in ("08", "57", "25")
+    return error.sqlstate is None or error.sqlstate[:2] in ("08", "25") or error.sqlstate[:3] == "57P"
 
 
 def _sentence(error: psycopg.Error) -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from api.service.cache import GenerationCache
+from api.service.ports import Head
 from api.service.reads import JobFilter, LedgerFilter, Page, Principal
 from api.store.sessions import Reader, first
 from domain.recorded import Actor, ActorKind
@@ -53,6 +54,10 @@ class SQLReads:
         """The position of the last event that any read from now on shows."""
         position: int = self._one("SELECT position FROM head")[0]
         return position
+
+    def head(self) -> Head:
+        """The end of the log, as all processes have left it."""
+        return Head(*self._one("SELECT position, last_time, next_due, sandbox_now FROM head"))
 
     def secret(self) -> bytes:
         """What the cursors of lists are signed with."""

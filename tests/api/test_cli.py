@@ -100,7 +100,7 @@ def test_the_master_key_is_changed(tmp_path: Path) -> None:
     failed(tallyhold("keys", "list", "--db", db, TALLYHOLD_MASTER_KEY_FILE="/absent"), 1, "cannot be read")
 
 
-@pytest.mark.parametrize("db", ["postgres://x/y", "a.sqlite", "sqlite:///", "sqlite:///a?mode=ro"])
+@pytest.mark.parametrize("db", ["mysql://x/y", "a.sqlite", "sqlite:///", "sqlite:///a?mode=ro"])
 def test_a_url_that_names_no_file_is_an_error(db: str) -> None:
     failed(tallyhold("keys", "list", "--db", db), 2, "sqlite:///FILE")
 

@@ -10,7 +10,7 @@ from domain.access.events import Role
 from domain.job.commands import TakeSlot
 from projections.replay import TABLES
 from tests.bench.histories import PAGE, History, grow, now_milliseconds, some_terms
-from tests.local import HandClock, Local, query, run, tables
+from tests.local import HandClock, Local, database, query, run, tables
 from tests.simulation.books import File
 
 SOME = PAGE + 100
@@ -21,7 +21,7 @@ NO_EVENTS_OF = {"disputes"}
 def test_a_grown_log_verifies_and_its_books_balance(tmp_path: Path) -> None:
     path = tmp_path / "tallyhold.sqlite"
     grow(path, SOME)
-    verdict = verify(path, [], lambda done, total: None)
+    verdict = verify(database(path), [], lambda done, total: None)
     assert verdict.findings == []
     assert verdict.events >= SOME
     File(path).check()
@@ -50,5 +50,5 @@ def test_the_platform_goes_on_where_a_history_ends(tmp_path: Path) -> None:
             assert (await local.ask(create_job(new_id(), owner.id, some_terms(3)))).status == 201
 
     run(story())
-    assert verify(path, [], lambda done, total: None).findings == []
+    assert verify(database(path), [], lambda done, total: None).findings == []
     File(path).check()

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from api.http.schemas.base import Request as Body
 from api.http.schemas.jobs import CreateJobBody
 from api.http.schemas.tester import SubmitBody, TakeBody
-from api.http.server import Server
+from api.http.server import Server, say_where
 
 JSON = "application/json"
 ANSWERS = ("created", "detail", "list", "taken", "started", "submitted")
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench.bare")
     parser.add_argument("--answers", type=Path, required=True)
     app = make_app(parser.parse_args().answers)
-    Server(app, host="127.0.0.1", port=0, refuse=lambda: None).run()
+    Server(app, host="127.0.0.1", port=0, refuse=lambda: None, listening=say_where).run()
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-from api.store.sqlite_store import SQLiteStore
-
 from api.http.schemas.jobs import CreateJobBody
 from api.service.access import register_with_key
 from api.service.credits import complete_purchase, start_purchase
@@ -23,7 +21,9 @@ from api.service.ids import new_id
 from api.service.jobs import create_job
 from api.service.tester import submit_task
 from api.service.work import Answer, Context, Stream, UseCase, Work
-from api.store.sealing_keys import SealingKeysFile, keys_path, master_path, open_seals
+from api.store.databases import SQLiteDatabase
+from api.store.sealing_keys import open_seals
+from api.store.sql_store import SQLStore
 from api.store.sqlite import open_log
 from domain.access.events import Role
 from domain.decider import Decider
@@ -77,9 +77,10 @@ class History:
 
     def __init__(self, path: Path, now: Instant) -> None:
         self._log = open_log(path)
-        self._store = SQLiteStore(self._log, path)
-        self._keys = SealingKeysFile(keys_path(path))
-        self._seals = open_seals(self._keys, master_path(path))
+        database = SQLiteDatabase(path)
+        self._store = SQLStore(database.session(), self._log.mapper)
+        self._keys = database.sealing_keys()
+        self._seals = open_seals(self._keys, database.beside(".master"))
         self._head = self._store.begin()
         self._head.last_time = self._head.last_time if self._head.position else now
         self._streams: dict[UUID, Stream] = {}

@@ -14,10 +14,12 @@ from typing import Any
 from eventsourcing.persistence import Notification, Tracking
 from eventsourcing.sqlite import SQLiteDatastore, SQLiteTrackingRecorder
 
+from api.store.application import Tallyhold
+from api.store.databases import SQLiteDatabase
 from api.store.rebuild import rebuild
 from api.store.rows import RowBatch
 from api.store.schema import create_views
-from api.store.sqlite import Tallyhold, open_log
+from api.store.sqlite import open_log
 from domain.recorded import Recorded
 from projections.replay import changes
 from tests.bench.histories import grow
@@ -53,7 +55,7 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
 
 def _our_rate(path: Path) -> float:
     began = time.perf_counter()
-    count = rebuild(path, lambda done, total: None)
+    count = rebuild(SQLiteDatabase(path), lambda done, total: None)
     return count / (time.perf_counter() - began)
 
 

@@ -1,0 +1,90 @@
+"""Several processes that serve one address: forked before anything runs, watched, and ended together."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+log = logging.getLogger("tallyhold.workers")
+
+PAUSE_SECONDS = 1.0
+"""Between the end of a worker that nobody asked to end, and the next one in its place."""
+
+Work = Callable[[socket.socket, Callable[[], object]], int]
+"""Serves on a listening socket, calls the second when it does, and gives the exit code."""
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that all workers accept from. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2_048)
+
+
+class Workers:
+    """See the module. The parent serves nothing itself."""
+
+    def __init__(self, count: int, work: Work, place: socket.socket) -> None:
+        self._count = count
+        self._work = work
+        self._place = place
+        self._running: set[int] = set()
+        self._ending = False
+
+    def run(self, listening: Callable[[], None]) -> int:
+        """Return when all have ended after SIGTERM or SIGINT; 1 if they could not begin."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        begun, tell = os.pipe()
+        for _ in range(self._count):
+            self._start(lambda: os.write(tell, b"."))
+        os.close(tell)
+        said = 0
+        while said < self._count and (more := os.read(begun, self._count)):
+            said += len(more)
+        if said < self._count:
+            self._end(signal.SIGTERM, None)
+        elif not self._ending:
+            listening()
+        return self._watch()
+
+    def _start(self, listening: Callable[[], object]) -> None:
+        child = os.fork()
+        if child == 0:
+            self._be_a_worker(listening)
+        self._running.add(child)
+        if self._ending:  # asked to end between two of them
+            os.kill(child, signal.SIGTERM)
+
+    def _be_a_worker(self, listening: Callable[[], object]) -> None:
+        code = 1
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            code = self._work(self._place, listening)
+        finally:
+            os._exit(code)
+
+    def _watch(self) -> int:
+        code = 0
+        while self._running:
+            child, status = os.wait()
+            self._running.discard(child)
+            failed = os.waitstatus_to_exitcode(status) != 0
+            if self._ending:
+                code = code or int(failed)
+                continue
+            log.error("worker %d ended; another one takes its place", child)
+            time.sleep(PAUSE_SECONDS)
+            if not self._ending:
+                self._start(lambda: None)
+        return code
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._ending = True
+        for child in self._running:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)

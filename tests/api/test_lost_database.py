@@ -1,0 +1,131 @@
+"""A database that goes away: nobody is acknowledged in vain, nothing happens twice, and the service recovers."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.service.refusals import Unavailable
+from api.store.postgres_session import PostgresSession
+from api.store.sessions import OutcomeUnknown
+from api.store.sql_store import SQLStore
+from domain.access.events import Role
+from tests.api.server import a_job
+from tests.api.test_committer import bought, kinds, outcomes, posted
+from tests.local import Local, issue_keys, new_database, query, run
+from tests.postgres import OwnServer, own_server
+from tests.running import RunningServer
+from tests.simulation.books import File
+
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[tuple[OwnServer, str]]:
+    """A server that the test may stop, and a database on it."""
+    with own_server() as server:
+        yield server, server.url
+
+
+def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: Path) -> None:
+    database, url = own
+    keys = issue_keys(url, {"Olga": Role.OWNER})
+    server = RunningServer(url, tmp_path)
+    server.start()
+    try:
+        with closing(server.client(keys["Olga"].key)) as client:
+            assert client.ask("POST", "/owner/billing/add-credits", {"amountCents": 100_000}).status == 201
+            acknowledged = [client.ask("POST", "/jobs", a_job(1)).body["id"]]
+            database.stop("immediate")
+            refused = client.ask("POST", "/jobs", a_job(1), idempotency_key="once")
+            assert (refused.status, refused.body["code"]) == (503, "unavailable")
+            assert client.ask("GET", "/jobs").status == 503
+            assert client.ask("GET", "/readyz").status == 503
+            assert client.ask("GET", "/healthz").status == 200
+            database.start()
+            until = time.monotonic() + PATIENCE_SECONDS
+            while client.ask("GET", "/readyz").status != 200:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            again = client.ask("POST", "/jobs", a_job(1), idempotency_key="once")
+            assert again.status == 201
+            acknowledged.append(again.body["id"])
+            shown = [job["id"] for job in client.ask("GET", "/jobs").body["data"]]
+            assert shown == acknowledged[::-1]
+        server.stop()
+        File(url).check()
+    finally:
+        server.kill()
+
+
+class LosesItsAnswer(PostgresSession):
+    """The connection is lost while the database commits: after it did, or before."""
+
+    loses: str | None = None
+
+    def commit(self) -> None:
+        how, self.loses = self.loses, None
+        if how == "after":
+            super().commit()
+        if how is not None:
+            self._drop()
+            raise OutcomeUnknown("the server closed the connection unexpectedly")
+        super().commit()
+
+
+def losing(url: str) -> tuple[Local, LosesItsAnswer]:
+    sessions: list[LosesItsAnswer] = []
+
+    def make_store(_: Any, mapper: Any) -> Any:
+        sessions.append(LosesItsAnswer(url))
+        return SQLStore(sessions[0], mapper)
+
+    return Local(url, make_store=make_store), sessions[0]
+
+
+def test_a_commit_whose_answer_was_lost_is_found_to_have_happened(postgres_url: str) -> None:
+    new_database(postgres_url)
+
+    async def story() -> None:
+        local, session = losing(postgres_url)
+        async with local:
+            await local.ask(bought(1_950))
+            session.loses = "after"
+            assert (await local.ask(posted())).status == 201
+
+    run(story())
+    assert query(postgres_url, "SELECT count(*) FROM jobs") == [(1,)]
+    File(postgres_url).check()
+
+
+def test_a_commit_that_did_not_happen_is_refused_and_can_be_tried_again(postgres_url: str) -> None:
+    new_database(postgres_url)
+
+    async def story() -> None:
+        local, session = losing(postgres_url)
+        async with local:
+            await local.ask(bought(1_950))
+            session.loses = "before"
+            assert kinds(await outcomes(local.ask(posted()))) == [Unavailable]
+            assert query(postgres_url, "SELECT count(*) FROM jobs") == [(0,)]
+            assert (await local.ask(posted())).status == 201
+
+    run(story())
+    File(postgres_url).check()
+
+
+def test_a_process_that_stalls_loses_the_lock(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_database(postgres_url)
+    monkeypatch.setattr("api.store.postgres.STALLED_MILLISECONDS", 200)
+
+    async def story() -> None:
+        async with Local(postgres_url) as local:
+            with closing(PostgresSession(postgres_url)) as stalled:
+                stalled.begin("SELECT position FROM head")
+                await local.ask(bought(1_950))
+
+    run(story())
+    File(postgres_url).check()
