@@ -17,8 +17,10 @@ from uuid import UUID
 import msgspec
 
 from api.service.reads import Moment
-from api.store.sqlite import INSERT_EVENT, connect, open_log
-from api.store.sqlite_digest import SQLiteDigest
+from api.store.databases import SQLiteDatabase
+from api.store.schema import INSERT_EVENT
+from api.store.sql_digest import SQLDigest
+from api.store.sqlite import connect, open_log
 from domain.catalogue import NAMES
 from domain.credits import events as credits
 from domain.job import events as job
@@ -71,7 +73,8 @@ def _fill(path: Path, states: list[dict[str, Any]], size: int) -> None:
             connection.executemany(INSERT_EVENT, rows)
             connection.execute("UPDATE head SET position = ?", (rows[-1][0],))
             connection.execute("COMMIT")
-    with closing(SQLiteDigest(path)) as digest:
+    database = SQLiteDatabase(path)
+    with closing(SQLDigest(database.reader(), database.background_session())) as digest:
         while digest.advance():
             pass
 

@@ -20,6 +20,7 @@ from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, settle_body, settlement_body, status_body
 from api.service.tester import command_assignment, submit_task, take_slot
 from api.service.work import Context, UseCase
+from api.store.databases import SQLiteDatabase
 from domain.access.events import Role
 from domain.job import commands as c
 from domain.recorded import CONSOLE
@@ -124,7 +125,7 @@ def log_growth(long: Path, short: Path) -> dict[str, Any]:
 def _side_of(stack: ExitStack, path: Path) -> Side:
     with History(path, now_milliseconds()) as history:
         (owner,), testers = history.people(Role.OWNER, 1), history.people(Role.TESTER, COMMANDS)
-    return Side(stack.enter_context(closing(Platform(path))), owner, testers)
+    return Side(stack.enter_context(closing(Platform(SQLiteDatabase(path)))), owner, testers)
 
 
 # -- the job -----------------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def job_growth(path: Path, *, is_cold: bool) -> dict[str, Any]:
         (owner,), testers = history.people(Role.OWNER, 1), history.people(Role.TESTER, LARGE)
         small = [_half_done(history, owner, SMALL, SMALL // 2, testers) for _ in range(times)]
         large = _half_done(history, owner, LARGE, LARGE - times - 1, testers)
-    platform = Platform(path)
+    platform = Platform(SQLiteDatabase(path))
     sides = {f"{slots} slots": Side(platform, owner, testers) for slots in (SMALL, LARGE)}
     few, many = sides.values()
     stalls: dict[str, float] = {}
