@@ -67,6 +67,13 @@ def audit_of(where: Where) -> Iterator[SQLAudit]:
             yield audit
 
 
+def master_key_of_locals(folder: Path) -> Path:
+    """A file with the master key that a Local seals with."""
+    file = folder / "local.master"
+    file.write_text(MasterKey(bytes(32)).to_hex())
+    return file
+
+
 def url_of(where: Where) -> str:
     """As in the settings."""
     return where if isinstance(where, str) else f"sqlite:///{where}"

@@ -1,5 +1,6 @@
 """The databases that a URL may name, and all that the program needs of one."""
 
+import os
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -153,7 +154,10 @@ class PostgresDatabase:
         return PostgresReader(self.conninfo)
 
     def beside(self, suffix: str) -> Path:
-        return Path.cwd() / (postgres.name_of(self.conninfo) + suffix)
+        # The XDG base directory for what is kept between runs: every command finds it, from whatever folder.
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tallyhold"
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return state / (postgres.name_of(self.conninfo) + suffix)
 
     def gateway(self) -> PostgresGateway:
         return PostgresGateway(self.conninfo)

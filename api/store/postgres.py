@@ -222,9 +222,11 @@ def shown(url: str) -> str:
 
 
 def name_of(url: str) -> str:
-    """The database's own name. Raises NotOurs for a URL that cannot be read."""
+    """A name for files: host, port and database. Raises NotOurs for a URL that cannot be read."""
     with telling(url):
-        return str(conninfo_to_dict(url).get("dbname") or "tallyhold")
+        said = conninfo_to_dict(url)
+    parts = (said.get("host") or "localhost", said.get("port") or 5432, said.get("dbname") or "postgres")
+    return "-".join(str(part).replace("/", "_") for part in parts)
 
 
 def is_made(url: str) -> bool:

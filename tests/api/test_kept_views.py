@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from api.service import recent_changes
 from api.service.kept_views import MAX_KEPT_BYTES, PIECES_AT_ONCE, KeptViews
+from api.service.ports import Head
 from api.service.reads import JobFilter, Page, Reads
 from api.service.recent_changes import RecentChanges
+from tests.given import NOW
 
 JOBS = [UUID(int=number) for number in range(1, 5)]
 OWNER = UUID(int=100)
@@ -27,8 +29,8 @@ class Log:
         self.detail_bytes = 1
         self.asked: list[str] = []
 
-    def position(self) -> int:
-        return len(self.events)
+    def head(self) -> Head:
+        return Head(len(self.events), NOW, None, None)
 
     def changes(self, after: int, upto: int) -> list[tuple[UUID, bool]]:
         return [(stream, stream == OWNER) for stream in self.events[max(after, 0) : upto]]

@@ -17,11 +17,12 @@ from tests.api.server import Client, Json, Platform, done, refused
 from tests.api.test_cli import failed
 from tests.api.test_cli import tallyhold as called
 from tests.api.test_http_events import APPROVED, lived
+from tests.local import database
 
 
 @pytest.fixture(scope="module")
 def key(platform: Platform) -> Path:
-    return platform.folder / "tallyhold.sqlite.checkpoint-key.pub"
+    return database(platform.where).beside(".checkpoint-key.pub")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from api.store.rebuild import is_outdated, rebuild
 from domain.access.events import Role
 from projections.replay import READ_MODELS, TABLES, views_version
 from tests.given import NOW
-from tests.local import HandClock, Where, database, execute, issue_keys, query, tables
+from tests.local import HandClock, Where, database, execute, issue_keys, master_key_of_locals, query, tables
 from tests.postgres import a_database
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
@@ -104,7 +104,7 @@ def test_a_rebuild_that_breaks_off_leaves_the_old_rows(path: Where) -> None:
     assert (tables(path), head(path)) == (live, before)
 
 
-def test_read_models_of_another_version_are_not_served_until_they_are_rebuilt(path: Where) -> None:
+def test_read_models_of_another_version_are_not_served_until_they_are_rebuilt(path: Where, tmp_path: Path) -> None:
     live = tables(path)
     execute(path, "UPDATE head SET views_version = 'an older one'")
     execute(path, "DROP TABLE wallets")
@@ -115,14 +115,14 @@ def test_read_models_of_another_version_are_not_served_until_they_are_rebuilt(pa
     rebuild(database(path), unwatched)
     assert not is_outdated(database(path))
     assert query(path, "SELECT views_version FROM head") == [(views_version(),)]
-    Platform(database(path)).close()
+    Platform(database(path), master_key_file=master_key_of_locals(tmp_path)).close()
     assert tables(path) == live
 
 
-def test_read_models_of_this_version_are_left_alone(path: Where) -> None:
+def test_read_models_of_this_version_are_left_alone(path: Where, tmp_path: Path) -> None:
     execute(path, "UPDATE balances SET balance_cents = balance_cents + 1")
     touched = tables(path)
-    Platform(database(path)).close()
+    Platform(database(path), master_key_file=master_key_of_locals(tmp_path)).close()
     assert tables(path) == touched
 
 
