@@ -225,6 +225,9 @@ def _serve_together(database: Database, settings: Settings) -> None:
             return ended.exit_code
         return 0
 
+    # Keys that are not there yet are made once, before there are several who would.
+    with _platform(database, key=_signing_key(settings, database), master_key_file=settings.master_key_file):
+        pass
     with place:
         if Workers(settings.workers, work, place).run(lambda: say_where(place)):
             raise NotOurs("A worker has failed; what it said of that is above.")

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 log = logging.getLogger("tallyhold.workers")
@@ -22,6 +23,12 @@ def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that all workers accept from. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2_048)
+
+
+def _tell(pipe: int) -> None:
+    """Say that one serves; the other end sees the end of the pipe when all have said so, or have ended."""
+    os.write(pipe, b".")
+    os.close(pipe)
 
 
 class Workers:
@@ -40,7 +47,7 @@ class Workers:
             signal.signal(number, self._end)
         begun, tell = os.pipe()
         for _ in range(self._count):
-            self._start(lambda: os.write(tell, b"."))
+            self._start(partial(_tell, tell))
         os.close(tell)
         said = 0
         while said < self._count and (more := os.read(begun, self._count)):
