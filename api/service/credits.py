@@ -25,8 +25,9 @@ log = logging.getLogger("tallyhold.purchases")
 
 CURRENCY = "USD"
 CHARGE_SECONDS = 30.0
-ASK_AGAIN_SECONDS = 30.0
-"""How often the gateway is asked again about purchases that it left open."""
+ASK_AGAIN_SECONDS = 5.0
+"""How often the gateway is asked again about open purchases: those that it left open, and those whose start was still
+being committed for a process that was killed when the next one began."""
 
 
 def billing_body(balance_cents: int, held_cents: int, *, has_payment_method: bool) -> dict[str, Any]:
