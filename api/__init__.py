@@ -1,1 +1,1 @@
-"""The edges: HTTP, the command line, clocks, ids, settings, and the writing of events. Only main.py wires."""
+"""The edges: HTTP, the command line, clocks, ids, settings, and the writing of events. Only program wires."""

@@ -24,7 +24,8 @@ from eventsourcing.application import Application
 from eventsourcing.domain import DomainEvent
 
 from api.http.schemas.jobs import CreateJobBody
-from api.main import Platform, tune_interpreter
+from api.program.platform import Platform
+from api.program.serving import tune_interpreter
 from api.service.committer import Committer
 from api.service.credits import complete_purchase, start_purchase
 from api.service.ids import new_id

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
-from api.main import Platform
+from api.program.platform import Platform
 from api.service.committer import Committer, Reply
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, settle_body, settlement_body, status_body

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from api.main import Platform
+from api.program.platform import Platform
 from api.store.application import NotOurs
 from api.store.rebuild import is_outdated, rebuild
 from domain.access.events import Role

@@ -1,0 +1,1 @@
+"""The program `tallyhold`: its commands, and the one place where the parts are wired together."""

@@ -1,0 +1,145 @@
+"""Commands on the books: exports, statements, reconciliation, and why a cent."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from api.cli.explaining import show_explanation
+from api.cli.export import JournalFormat, StatementFormat, export_journal, write_text
+from api.cli.progress import progress
+from api.cli.proofs import LogFormat, export_log
+from api.cli.reconciling import run, write_evidence
+from api.http.schemas.base import parse_instant
+from api.program.platform import (
+    database_at,
+    existing,
+    log_of,
+    open_platform,
+    signing,
+)
+from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
+from api.service.explain import explain_entry
+from api.service.portable_proof import whole_log
+from api.settings import WrongSettings, read_settings
+from api.store.sql_snapshot import snapshot
+from domain.times import Instant
+from projections.ledger import entry_number
+from projections.reconcile.journal import posted
+from projections.reconcile.page import run_page
+from projections.reconcile.period import Period
+from projections.reconcile.report import breaks_csv, summary
+from projections.statements.forms import FORMS
+from projections.statements.months import month_of
+from projections.statements.statement import statement as statement_of
+
+
+def export_journal_command(
+    format_: Annotated[JournalFormat, typer.Option("--format", help="whose form")],
+    out: Annotated[Path | None, typer.Option(help="a new file; else standard output")] = None,
+    db: Db = None,
+) -> None:
+    """All journal entries, replayed from the log, with every day's balances asserted (hledger, beancount)."""
+    with failing_in_one_sentence(), log_of(read_settings(db=db)) as log, progress("exporting") as told:
+        export_journal(posted(log.events(log.position(), told)), format_, out)
+
+
+def export_log_command(
+    out: Annotated[Path, typer.Option(help="a new file; the checkpoint goes beside it")],
+    format_: Annotated[LogFormat, typer.Option("--format", help="whose form")] = LogFormat.JSONL,
+    db: Db = None,
+) -> None:
+    """Every event of the log, readable and with its exact bytes, and the signed checkpoint that it belongs to."""
+    with failing_in_one_sentence(), signing(read_settings(db=db)) as platform, progress("exporting") as told:
+        checkpoint, note, _ = asyncio.run(platform.service.evidence.proving())
+        export_log(whole_log(platform.audit, checkpoint.size, told), format_, note, out)
+        print(f"wrote {out}: {checkpoint.size} events, and beside it their checkpoint")
+
+
+def export_statement_command(
+    *,
+    month: Annotated[str, typer.Option(help="like 2026-10, in UTC")],
+    format_: Annotated[StatementFormat, typer.Option("--format", help="json, csv, or a page to print")],
+    owner: Annotated[UUID | None, typer.Option(help="an owner's principal id")] = None,
+    tester: Annotated[UUID | None, typer.Option(help="a tester's principal id")] = None,
+    out: Annotated[Path | None, typer.Option(help="a new file; else standard output")] = None,
+    db: Db = None,
+) -> None:
+    """A month of an owner or a tester: opening, every movement with its job, fees apart, closing."""
+    with failing_in_one_sentence():
+        holder = owner or tester
+        if holder is None or (owner and tester):
+            raise WrongSettings("Give one of --owner and --tester.")
+        try:
+            wanted = month_of(month)
+        except ValueError as error:
+            raise WrongSettings(f"The option --month {error}.") from None
+        with log_of(read_settings(db=db)) as log, progress("reading") as told:
+            events = log.events(log.position(), told)
+            made = statement_of(events, holder, wanted, is_owner=owner is not None)
+        write_text(FORMS[format_](made), out)
+
+
+def reconcile_command(
+    *,
+    from_: Annotated[str | None, typer.Option("--from", help="movement counts from this time, or date (UTC)")] = None,
+    as_of: Annotated[str | None, typer.Option(help="only what had occurred by then")] = None,
+    known_at: Annotated[str | None, typer.Option(help="only what had been recorded by then")] = None,
+    statement: Annotated[list[Path] | None, typer.Option(help="a gateway's CSV; may be given several times")] = None,
+    fee_basis_points: Annotated[
+        int | None, typer.Option(min=0, max=10_000, help="what if: jobs posted since --from at another fee")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print the breaks as CSV")] = False,
+    html: Annotated[Path | None, typer.Option(help="a new file: the run as a page to print")] = None,
+    out: Annotated[Path | None, typer.Option(help="a new folder: the run as evidence")] = None,
+    db: Db = None,
+) -> None:
+    """Replay the log into books, and compare them with everything that tells of the same money; 1 if it differs."""
+    with failing_in_one_sentence():
+        settings = read_settings(db=db)
+        if as_json and as_csv:
+            raise WrongSettings("Ask for one of --json and --csv.")
+        period = Period(_time("from", from_), _time("as-of", as_of), _time("known-at", known_at))
+        with log_of(settings) as log, snapshot(database_at(settings).reader()) as told, progress("reconciling") as bar:
+            events = log.events(told.position, bar)
+            result, made = run(events, told, period, statement or [], fee_basis_points)
+        if out is not None:
+            write_evidence(out, result, made)
+        if html is not None:
+            write_text([run_page(made)], html)
+        if as_csv:
+            sys.stdout.writelines(breaks_csv(result))
+        else:
+            show(made, as_json, lambda: "\n".join(summary(made)))
+        if not made["clean"]:
+            raise typer.Exit(1)
+
+
+def _time(option: str, text: str | None) -> Instant | None:
+    """A time of the command line; a date alone is its beginning in UTC. Raises WrongSettings."""
+    if text is None:
+        return None
+    try:
+        return parse_instant(f"{text}T00:00:00Z" if len(text) == len("2026-10-01") else text)
+    except ValueError as error:
+        raise WrongSettings(f"The option --{option} {error}, or a date.") from None
+
+
+def explain_command(
+    entry: Annotated[str, typer.Argument(help="an entry of the books, like 17-0")],
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why an entry of the books is what it is: rule, calculation, event, command, and who decided."""
+    with failing_in_one_sentence():
+        number = entry_number(entry)
+        if number is None:
+            raise WrongSettings(f"The entry {entry!r} must be like 17-0: a position and a number.")
+        with open_platform(existing(read_settings(db=db))) as platform:
+            told = explain_entry(platform.audit, number, None)
+        print(json.dumps(told)) if as_json else show_explanation(told)

@@ -1,0 +1,150 @@
+"""All parts over one database, wired together."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from api.evidence.notes import SigningKey
+from api.service.committer import Reply
+from api.service.evidence import Evidence
+from api.service.service import Service
+from api.service.work import Context, UseCase
+from api.settings import Settings, WrongSettings, sqlite_path
+from api.store.application import NotOurs, Tallyhold
+from api.store.checkpoint_files import (
+    CheckpointFiles,
+    read_signing_key,
+)
+from api.store.databases import Database, database_of
+from api.store.event_log import EventLog
+from api.store.rebuild import is_outdated
+from api.store.sandbox_gateway import SandboxGateway
+from api.store.sealing_keys import open_seals
+from api.store.sql_audit import SQLAudit
+from api.store.sql_digest import SQLDigest
+from api.store.sql_reads import SQLReads
+from api.store.sql_store import SQLStore
+from domain.recorded import CONSOLE
+
+
+class Platform:
+    """All parts over one database. Raises NotOurs when it cannot be used."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        gateway: SandboxGateway | None = None,
+        key: SigningKey | None = None,
+        checkpoints: Path | None = None,
+        master_key_file: Path | None = None,
+    ) -> None:
+        self.log: Tallyhold = database.log()
+        if is_outdated(database):
+            self.log.close()
+            raise NotOurs(f"The read models of {database} are of another version: call tallyhold migrate.")
+        clock = database.clock()
+        self._store = SQLStore(database.session(clock), self.log.mapper)
+        self._keys = database.sealing_keys()
+        self.seals = open_seals(self._keys, master_key_file or database.beside(".master"))
+        self.reads = SQLReads(database.reader(), self.seals.open)
+        self._gateway = gateway
+        self._digest = SQLDigest(database.reader(), database.background_session())
+        self.audit = SQLAudit(database.reader(), self.seals)
+        self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or checkpoints_of(database)))
+        self.service = Service(
+            self._store,
+            self.reads,
+            clock,
+            gateway,
+            evidence=self._evidence,
+            audit=self.audit,
+            gateway_book=gateway,
+            seals=self.seals,
+        )
+        if gateway is not None:
+            gateway.now = self.service.committer.now
+
+    def close(self) -> None:
+        self._evidence.close()
+        self._digest.close()
+        self.audit.close()
+        self.reads.close()
+        self._keys.close()
+        self._store.close()
+        self.log.close()
+        if self._gateway is not None:
+            self._gateway.close()
+
+
+def checkpoints_of(database: Database) -> Path:
+    return database.beside(".checkpoints")
+
+
+def key_of(database: Database) -> Path:
+    return database.beside(".checkpoint-key")
+
+
+def database_at(settings: Settings) -> Database:
+    return database_of(sqlite_path(settings.db), settings.db)
+
+
+@contextmanager
+def open_platform(database: Database, **options: Any) -> Iterator[Platform]:
+    platform = Platform(database, **options)
+    try:
+        yield platform
+    finally:
+        platform.close()
+
+
+def existing(settings: Settings) -> Database:
+    """The database. Raises NotOurs if there is none: a mistyped name must not make one."""
+    database = database_at(settings)
+    database.existing_log().close()
+    return database
+
+
+def set_up(settings: Settings, find: Callable[[Settings], Database]) -> AbstractContextManager[Platform]:
+    """The platform over the database that is found for the settings."""
+    return open_platform(find(settings), master_key_file=settings.master_key_file)
+
+
+@contextmanager
+def log_of(settings: Settings) -> Iterator[EventLog]:
+    """The log of a database that is there, to be read beside whatever server there is."""
+    application = existing(settings).log()
+    try:
+        yield EventLog(application)
+    finally:
+        application.close()
+
+
+@contextmanager
+def signing(settings: Settings) -> Iterator[Platform]:
+    """The platform of a database that is there, with the key that signs its checkpoints. Raises WrongSettings."""
+    database = existing(settings)
+    file = settings.checkpoint_key or key_of(database)
+    if not file.exists():
+        raise WrongSettings("Set TALLYHOLD_CHECKPOINT_KEY to the file of the key that signs checkpoints.")
+    with open_platform(database, key=read_signing_key(file)) as platform:
+        yield platform
+
+
+def run_command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[str, Any]:
+    """Decide one command beside whatever server there is."""
+
+    async def run(platform: Platform) -> Reply:
+        platform.service.committer.start()
+        try:
+            return await platform.service.command(make(platform), Context(CONSOLE))
+        finally:
+            await platform.service.committer.close()
+
+    with set_up(settings, database_at) as platform:
+        body: dict[str, Any] = msgspec.json.decode(asyncio.run(run(platform)).body)
+        return body

@@ -1,0 +1,56 @@
+"""What all commands have in common: options, answers, and failing in one sentence."""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import psycopg
+import typer
+
+from api.cli.demo import DemoFailed
+from api.cli.export import ExportFailed
+from api.evidence.notes import WrongEvidence
+from api.service.ports import StoreBusy, StoreFailed
+from api.service.seals import WrongMasterKey
+from api.settings import WrongSettings
+from api.store.application import NotOurs
+from domain.errors import Refusal
+from projections.reconcile.statement import StatementWrong
+
+Db = Annotated[
+    str | None, typer.Option("--db", help="sqlite:///relative, sqlite:////absolute or postgresql://… [TALLYHOLD_DB]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def show(value: Any, as_json: bool, text: Callable[[], str]) -> None:
+    print(json.dumps(value) if as_json else text())
+
+
+@contextmanager
+def failing_in_one_sentence() -> Iterator[None]:
+    """Exit 2 for wrong settings, 1 for anything else that was foreseen; one sentence either way."""
+    try:
+        yield
+    except WrongSettings as error:
+        fail(str(error), 2)
+    except (
+        NotOurs,
+        Refusal,
+        WrongEvidence,
+        WrongMasterKey,
+        DemoFailed,
+        ExportFailed,
+        StatementWrong,
+    ) as error:
+        fail(str(error), 1)
+    except (StoreBusy, StoreFailed, sqlite3.Error, psycopg.Error) as error:
+        fail(f"The database could not be used: {error}.", 1)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    print(f"tallyhold: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)
