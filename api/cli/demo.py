@@ -69,7 +69,7 @@ def play(url: str | None, reading: Reading) -> None:
         with reading(database) as (log, reads):
             _show(log, reads, teller)
     teller.heading("The end")
-    teller.say(_farewell(url))
+    teller.say_unbroken(_farewell(url))
 
 
 OPENING = """\

@@ -91,6 +91,10 @@ class Teller:
     def say(self, words: str) -> None:
         self._console.print(words)
 
+    def say_unbroken(self, lines: str) -> None:
+        """What a reader will copy: a narrow terminal must not break its lines."""
+        self._console.print(lines, soft_wrap=True)
+
     def exchange(self, exchange: Exchange) -> None:
         """Who asked what, and what was answered: beside it where there is room, else below."""
         who, answered = Text(exchange.who, "cyan"), self._answered(exchange)
