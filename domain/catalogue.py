@@ -17,6 +17,7 @@ EVENTS: Mapping[str, type] = {
     "job.settled": job.Settled,
     "job.approved": job.Approved,
     "job.disputed": job.Disputed,
+    "job.statement_given": job.StatementGiven,
     "job.resolved": job.Resolved,
     "job.slot_taken": job.SlotTaken,
     "job.task_started": job.TaskStarted,

@@ -20,6 +20,11 @@ def claim_place(assignment_id: UUID) -> str:
     return f"{assignment_id}/claim"
 
 
+def statement_place(assignment_id: UUID, number: int) -> str:
+    """What a tester says of a claim, each time anew, under the tester's key."""
+    return f"{assignment_id}/statement/{number}"
+
+
 def note_place(assignment_id: UUID) -> str:
     """An operator's note on a verdict, under the tester's key."""
     return f"{assignment_id}/note"

@@ -31,8 +31,6 @@ ASSIGNMENTS = Table(
         "earned_cents": "INTEGER",
         "earned_fee_cents": "INTEGER",
         "answers": "TEXT",
-        "claim_category": "TEXT",
-        "claim_description": "TEXT",
         "due_at": "INTEGER",
         "due_kind": "INTEGER",
     },
@@ -46,8 +44,8 @@ ASSIGNMENTS = Table(
 )
 """``settlement_status`` is set only where an assignment differs from what its job's settlement says of all.
 
-``answers`` and ``claim_description`` are sealed under the tester's key. ``payout_cents`` is what was earned until a
-dispute is resolved, and what was granted after it.
+``answers`` are sealed under the tester's key. ``payout_cents`` is what was earned until a dispute is resolved, and what
+was granted after it.
 """
 
 NOT_WAITING: dict[str, Value] = {"due_at": None, "due_kind": None}
@@ -114,15 +112,7 @@ def _ended(status: str) -> Callable[[Recorded[Any]], Iterator[Change]]:
 
 def _disputed(recorded: Recorded[e.Disputed]) -> Iterator[Change]:
     for claim in recorded.event.claims:
-        yield Update(
-            ASSIGNMENTS,
-            text(claim.assignment_id),
-            {
-                "settlement_status": "disputed",
-                "claim_category": claim.category,
-                "claim_description": claim.description,
-            },
-        )
+        yield Update(ASSIGNMENTS, text(claim.assignment_id), {"settlement_status": "disputed"})
 
 
 def _resolved(recorded: Recorded[e.Resolved]) -> Iterator[Change]:
@@ -137,7 +127,7 @@ def _refunded(recorded: Recorded[e.Refunded]) -> Iterator[Change]:
 
 ASSIGNMENT_LIST = ReadModel(
     name="assignments",
-    version=1,
+    version=2,
     tables=(ASSIGNMENTS,),
     projectors={
         e.SlotTaken: _taken,

@@ -215,6 +215,7 @@ JOB_LIST = ReadModel(
         e.Settled: _settled,
         e.Approved: _approved,
         e.Disputed: _disputed,
+        e.StatementGiven: _version_only,
         e.Resolved: _resolved,
         e.PayoutGranted: _version_only,
         e.Refunded: _refunded,

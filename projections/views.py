@@ -7,14 +7,8 @@ from uuid import UUID
 import msgspec
 
 from domain.job.slots import Room, open_room
-from domain.sealed import (
-    SealedText,
-    answers_place,
-    billing_discrepancy_place,
-    claim_place,
-    platform_issue_place,
-)
-from domain.times import Instant
+from domain.job.state import MAX_STATEMENTS
+from domain.sealed import SealedText, answers_place, claim_place
 from projections.ledger import entry_id
 from projections.times import iso, iso_or_none
 
@@ -124,12 +118,15 @@ def feedback(row: Row, opens: Opens) -> dict[str, Any] | None:
     """
     if row["answers"] is None:
         return None
-    answers = _opened(row, "answers", answers_place, opens)
+    answers = opened(row, "answers", answers_place, opens)
     shown = None if answers is None else msgspec.Raw(answers.encode())
-    return {"_meta": {"source": "tester_input", "untrusted": True}, "answers": shown}
+    return {"_meta": TESTER_INPUT, "answers": shown}
 
 
-def _opened(row: Row, column: str, place: Callable[[UUID], str], opens: Opens) -> str | None:
+TESTER_INPUT: Mapping[str, Any] = {"source": "tester_input", "untrusted": True}
+
+
+def opened(row: Row, column: str, place: Callable[[UUID], str], opens: Opens) -> str | None:
     """A text of an assignment's row that is sealed under its tester's key."""
     sealed = row[column]
     return None if sealed is None else opens(UUID(row["tester_id"]), place(UUID(row["assignment_id"])), sealed)
@@ -151,8 +148,8 @@ def assignment_settlement(row: Row, job_settlement: str | None) -> str | None:
     return own or _OF_ALL[job_settlement]
 
 
-def tester_assignment(row: Row, job_settlement: str | None, variant: dict[str, Any]) -> dict[str, Any]:
-    """One assignment as its tester sees it."""
+def tester_assignment(row: Row, variant: dict[str, Any], opens: Opens) -> dict[str, Any]:
+    """One assignment as its tester sees it; its row is joined with its job's settlement and with the claim on it."""
     return {
         "id": row["assignment_id"],
         "jobId": row["job_id"],
@@ -164,8 +161,22 @@ def tester_assignment(row: Row, job_settlement: str | None, variant: dict[str, A
         "completedAt": iso_or_none(row["completed_at"]),
         "durationMinutes": row["duration_minutes"],
         "payoutCents": row["payout_cents"],
-        "settlementStatus": assignment_settlement(row, job_settlement),
+        "settlementStatus": assignment_settlement(row, row["job_settlement"]),
+        "dispute": _claim(row, opens),
         "variant": variant,
+    }
+
+
+def _claim(row: Row, opens: Opens) -> dict[str, Any] | None:
+    """What is said of a tester's work, and how many statements the tester may still give."""
+    if row["settlement_status"] is None:
+        return None
+    given, is_open = row["statements"], row["settlement_status"] == "disputed"
+    return {
+        "category": row["category"],
+        "description": opened(row, "description", claim_place, opens),
+        "statementsGiven": given,
+        "statementsLeft": MAX_STATEMENTS - given if is_open else 0,
     }
 
 
@@ -258,41 +269,6 @@ def flags_view(dispute: Row) -> dict[str, bool]:
     """The six flags of a dispute."""
     flags = _decode(dispute["flags"])
     return {shown: flags[kept] for shown, kept in _FLAGS.items()}
-
-
-def dispute_item(dispute: Row, claims: Sequence[Row], now: Instant, opens: Opens) -> dict[str, Any]:
-    """A dispute as operators see it, with its age in seconds."""
-    return {
-        "jobId": dispute["job_id"],
-        "ownerId": dispute["owner_id"],
-        "status": dispute["status"],
-        "openedAt": iso(dispute["opened_at"]),
-        "ageSeconds": (now - dispute["opened_at"]) // 1_000,
-        **flags_view(dispute),
-        "platformIssueDescription": _of_owner(dispute, "platform_issue_description", platform_issue_place, opens),
-        "billingDiscrepancyDescription": _of_owner(
-            dispute, "billing_discrepancy_description", billing_discrepancy_place, opens
-        ),
-        "assignments": [
-            {
-                "assignmentId": claim["assignment_id"],
-                "testerId": claim["tester_public_id"],
-                "testerUserId": claim["tester_id"],
-                "category": claim["claim_category"],
-                "description": _opened(claim, "claim_description", claim_place, opens),
-                "earnedCents": claim["earned_cents"],
-                "earnedFeeCents": claim["earned_fee_cents"],
-                "resolved": claim["settlement_status"] == "resolved",
-            }
-            for claim in claims
-        ],
-    }
-
-
-def _of_owner(dispute: Row, column: str, place: Callable[[UUID], str], opens: Opens) -> str | None:
-    """A text of a dispute's row that is sealed under the owner's key."""
-    sealed = dispute[column]
-    return None if sealed is None else opens(UUID(dispute["owner_id"]), place(UUID(dispute["job_id"])), sealed)
 
 
 def ledger_entry(row: Row) -> dict[str, Any]:

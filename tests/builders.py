@@ -237,6 +237,10 @@ def disputed(*claims: e.Claim, **flags: bool) -> e.Disputed:
     )
 
 
+def statement_by(who: Person, number: int = 1, text: str = "I did all of it.") -> e.StatementGiven:
+    return e.StatementGiven(assignment_id=who.slot, tester_id=who.id, number=number, text=SealedText(text))
+
+
 def resolved(*people: Person, remaining: int = 0, note: str | None = None) -> e.Resolved:
     verdicts = tuple(e.Verdict(assignment_id=who.slot, tester_id=who.id, note=sealed(note)) for who in people)
     return e.Resolved(verdicts=verdicts, remaining=remaining)
@@ -306,6 +310,10 @@ def return_by(who: Person) -> c.ReturnSlot:
 
 def grant(who: Person, payout: int, fee: int | None = None, note: str | None = None) -> c.Resolution:
     return c.Resolution(assignment_id=who.slot, payout_cents=payout, fee_cents=fee, note=sealed(note))
+
+
+def state_by(who: Person, text: str = "I did all of it.") -> c.GiveStatement:
+    return c.GiveStatement(assignment_id=who.slot, text=SealedText(text))
 
 
 def resolve(*resolutions: c.Resolution) -> c.ResolveDispute:

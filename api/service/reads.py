@@ -39,6 +39,36 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputedWork:
+    """One claim of a dispute with both sides' words, and the newest earlier verdicts on its tester."""
+
+    shown: dict[str, Any]
+    on_tester: Page
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFile:
+    """A job's dispute at a version of the job; ``work`` are pages of DisputedWork.
+
+    ``on_owner`` are the newest verdicts on claims of the owner before the first one of this dispute.
+    """
+
+    version: int
+    head: dict[str, Any]
+    terms: dict[str, Any]
+    on_owner: Page
+    work: Page
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictFilter:
+    """On whom: one of both."""
+
+    tester_id: UUID | None = None
+    owner_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobFilter:
     """``settlement_status`` may be ``none``."""
 
@@ -168,3 +198,5 @@ class Reads(Protocol):
     def balances(self) -> Mapping[str, int]: ...
     def open_purchases(self, after: int, limit: int) -> tuple[Sequence[tuple[UUID, UUID, int]], int | None]: ...
     def disputes(self, status: str | None, now: Instant, after: int | None, limit: int) -> Page: ...
+    def dispute_file(self, job_id: UUID, now: Instant, after: int | None, limit: int) -> DisputeFile | None: ...
+    def verdicts(self, wanted: VerdictFilter, before: int | None, limit: int) -> Page: ...

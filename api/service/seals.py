@@ -137,6 +137,10 @@ class Seals:
                 return recorded._replace(event=replace(event, answers=answers))
             case job.Disputed():
                 return recorded._replace(event=self._opened_dispute(recorded.stream, event))
+            case job.StatementGiven():
+                place = places.statement_place(event.assignment_id, event.number)
+                text = self._shown(event.tester_id, place, event.text)
+                return recorded._replace(event=replace(event, text=text))
             case job.Resolved():
                 verdicts = tuple(replace(verdict, note=self._note(verdict)) for verdict in event.verdicts)
                 return recorded._replace(event=replace(event, verdicts=verdicts))

@@ -10,8 +10,8 @@ from domain.errors import Forbidden, invalid
 from domain.job import commands as c
 from domain.job.decider import MAX_WRONG_PROOFS
 from domain.job.events import ProofRejected
-from domain.job.state import AssignmentStatus
-from domain.sealed import answers_place
+from domain.job.state import MAX_STATEMENTS, AssignmentStatus
+from domain.sealed import answers_place, statement_place
 from domain.tester.commands import Withdraw
 from domain.tester.decider import WALLET
 from projections.terms_view import variant_view
@@ -77,6 +77,28 @@ def submit_task(job_id: UUID, assignment_id: UUID, answers: dict[str, Any], proo
     return run
 
 
+def give_statement(job_id: UUID, assignment_id: UUID, text: str) -> UseCase:
+    """State the other side of a claim. The words are in the log, not in the answer, which is kept for repeats."""
+
+    def run(work: Work) -> Answer:
+        assignment = work.job(job_id).assignments[assignment_id]
+        place = statement_place(assignment_id, assignment.statements + 1)
+        sealed = work.seal(assignment.tester_id, place, text)
+        if sealed is None:
+            raise Forbidden("Your data was erased at your request; nothing more can be stated.")
+        work.command_job(job_id, c.GiveStatement(assignment_id=assignment_id, text=sealed))
+        given = assignment.statements
+        body = {
+            "assignmentId": str(assignment_id),
+            "number": given,
+            "statedAt": iso(work.now),
+            "statementsLeft": MAX_STATEMENTS - given,
+        }
+        return Answer(body, version=work.job_version(job_id))
+
+    return run
+
+
 def _answer(work: Work, job_id: UUID, assignment_id: UUID, status: int = 200) -> Answer:
     location = f"/tester/assignments/{assignment_id}" if status == 201 else None
     body = _assignment_body(work, job_id, assignment_id)
@@ -100,6 +122,7 @@ def _assignment_body(work: Work, job_id: UUID, assignment_id: UUID) -> dict[str,
         "durationMinutes": assignment.duration_minutes,
         "payoutCents": assignment.payout_cents if completed else None,
         "settlementStatus": assignment.settled_as,
+        "dispute": None,
         "variant": {**variant_view(variant), "targetTestersMax": job.maxima[variant.id]},
     }
 

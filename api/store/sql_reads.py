@@ -11,11 +11,11 @@ import msgspec
 
 from api.service.cache import GenerationCache
 from api.service.ports import Head
-from api.service.reads import JobFilter, LedgerFilter, Page, Principal
+from api.service.reads import DisputedWork, DisputeFile, JobFilter, LedgerFilter, Page, Principal, VerdictFilter
 from api.store.sessions import Reader, first
 from domain.recorded import Actor, ActorKind
 from domain.times import Instant
-from projections import views
+from projections import dispute_views, views
 from projections.json import text
 from projections.ledger import ENTRIES_PER_EVENT
 
@@ -234,10 +234,13 @@ class SQLReads:
             _or_last(before),
             limit + 1,
         )
-        return _page(rows, limit, "position", _tester_assignment)
+        return _page(rows, limit, "position", self._tester_assignment)
 
     def tester_assignment(self, assignment_id: UUID) -> dict[str, Any]:
-        return _tester_assignment(self._one(_TESTER_ASSIGNMENT + "WHERE a.assignment_id = ?", str(assignment_id)))
+        return self._tester_assignment(self._one(_TESTER_ASSIGNMENT + "WHERE a.assignment_id = ?", str(assignment_id)))
+
+    def _tester_assignment(self, row: Row) -> dict[str, Any]:
+        return views.tester_assignment(row, views.variant_of(row), self._opens)
 
     def wallet(self, tester_id: UUID) -> dict[str, Any]:
         return views.wallet(self._one("SELECT * FROM wallets WHERE tester_id = ?", str(tester_id)))
@@ -317,21 +320,68 @@ class SQLReads:
             return _page(rows[: limit + 1], limit, "position", lambda row: self._dispute(row, now))
 
     def _dispute(self, row: Row, now: Instant) -> dict[str, Any]:
-        claims = self._all(
-            "SELECT * FROM assignments WHERE job_id = ? AND settlement_status IS NOT NULL ORDER BY position",
-            row["job_id"],
+        claims = self._all(_CLAIM + "WHERE c.job_id = ? ORDER BY c.entry", row["job_id"])
+        return dispute_views.dispute_item(row, claims, now, self._opens)
+
+    def dispute_file(self, job_id: UUID, now: Instant, after: int | None, limit: int) -> DisputeFile | None:
+        """All about a job's dispute, its claims page by page; null where the job was never disputed."""
+        named = str(job_id)
+        with self._snapshot():
+            dispute = self._one("SELECT * FROM disputes WHERE job_id = ?", named)
+            if dispute is None:
+                return None
+            job = self._one(DETAIL, named)
+            claims = self._all(
+                _CLAIM + "WHERE c.job_id = ? AND c.entry > ? ORDER BY c.entry LIMIT ?", named, after or 0, limit + 1
+            )
+            first = self._one(
+                "SELECT verdict FROM claims WHERE job_id = ? AND verdict IS NOT NULL ORDER BY verdict LIMIT 1", named
+            )
+            return DisputeFile(
+                version=job["version"],
+                head=dispute_views.dispute_head(dispute, now, self._opens),
+                terms=dispute_views.pinned_terms(job),
+                on_owner=self._verdicts("owner_id", dispute["owner_id"], first and first[0], EARLIER_VERDICTS),
+                work=_page(claims, limit, "entry", self._disputed_work),
+            )
+
+    def _disputed_work(self, claim: Row) -> DisputedWork:
+        statements = self._all(
+            "SELECT * FROM statements WHERE assignment_id = ? ORDER BY number", claim["assignment_id"]
         )
-        return views.dispute_item(row, claims, now, self._opens)
+        earlier = self._verdicts("tester_id", claim["tester_id"], claim["verdict"], EARLIER_VERDICTS)
+        return DisputedWork(dispute_views.disputed_work(claim, statements, self._opens), earlier)
+
+    def verdicts(self, wanted: VerdictFilter, before: int | None, limit: int) -> Page:
+        """Verdicts on a tester or on an owner's claims, the newest first."""
+        with self._snapshot():
+            if wanted.tester_id is not None:
+                return self._verdicts("tester_id", str(wanted.tester_id), before, limit)
+            return self._verdicts("owner_id", str(wanted.owner_id), before, limit)
+
+    def _verdicts(self, column: str, person: str, before: int | None, limit: int) -> Page:
+        rows = self._all(
+            f"{_CLAIM}WHERE c.{column} = ? AND c.verdict < ? ORDER BY c.verdict DESC LIMIT ?",
+            person,
+            _or_last(before),
+            limit + 1,
+        )
+        return _page(rows, limit, "verdict", lambda row: dispute_views.verdict_item(row, self._opens))
 
 
 _TESTER_ASSIGNMENT = (
-    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, variants FROM assignments a "
-    "JOIN jobs ON jobs.job_id = a.job_id JOIN job_terms ON job_terms.position = jobs.position "
+    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, variants, category, description, statements "
+    "FROM assignments a JOIN jobs ON jobs.job_id = a.job_id JOIN job_terms ON job_terms.position = jobs.position "
+    "LEFT JOIN claims ON claims.assignment_id = a.assignment_id "
 )
 
-
-def _tester_assignment(row: Row) -> dict[str, Any]:
-    return views.tester_assignment(row, row["job_settlement"], views.variant_of(row))
+EARLIER_VERDICTS = 10
+"""On the owner, and on each tester, in the file of a dispute; the next ones are pages of their own."""
+_CLAIM = (
+    "SELECT c.*, a.tester_public_id, a.variant_id, a.reserved_until, a.started_at, a.hard_deadline, a.completed_at, "
+    "a.duration_minutes, a.answers, a.earned_cents, a.earned_fee_cents "
+    "FROM claims c JOIN assignments a ON a.assignment_id = c.assignment_id "
+)
 
 
 BALANCES_OF_ALL_ACCOUNTS = (

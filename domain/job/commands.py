@@ -66,6 +66,14 @@ class DisputeJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GiveStatement:
+    """What a tester says about the claim on an assignment, sealed under the tester's key."""
+
+    assignment_id: UUID
+    text: SealedText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """An operator's verdict on one assignment, in cents; the fee follows the rule when none is given."""
 
@@ -132,6 +140,7 @@ JobCommand: TypeAlias = (
     | SettleJob
     | ApproveJob
     | DisputeJob
+    | GiveStatement
     | ResolveDispute
     | ResizeJob
     | TakeSlot

@@ -57,6 +57,8 @@ def decide(command: c.JobCommand, job: Job | None, now: Instant) -> tuple[e.JobE
             return _submit(command, job, now)
         case c.ReturnSlot():
             return _return(_assignment(job, command.assignment_id), job, now)
+        case c.GiveStatement():
+            return disputes.state(command, _assignment(job, command.assignment_id))
         case c.PassDeadline():
             return _pass_deadline(command, job)
         case c.PauseJob() if phase is Phase.ACTIVE:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-from domain.errors import AlreadyResolved, FieldProblem, InvalidRequest
+from domain.errors import AlreadyResolved, FieldProblem, InvalidRequest, InvalidState, NotDisputed
 from domain.job import events as e
-from domain.job.commands import DisputeJob, Resolution, ResolveDispute, TesterClaim
-from domain.job.state import Assignment, AssignmentStatus, Job, Phase
+from domain.job.commands import DisputeJob, GiveStatement, Resolution, ResolveDispute, TesterClaim
+from domain.job.state import MAX_STATEMENTS, Assignment, AssignmentStatus, Job, Phase
 from domain.money import fee_cents
 from domain.sealed import SealedText
 
@@ -84,6 +84,23 @@ def _claim(assignment: Assignment, category: str | None, description: SealedText
     return e.Claim(
         assignment_id=assignment.id, tester_id=assignment.tester_id, category=category, description=description
     )
+
+
+def state(command: GiveStatement, assignment: Assignment) -> tuple[e.JobEvent, ...]:
+    """The tester's side of a dispute. Each statement stands beside those before it, up to so many."""
+    if assignment.settled_as is Phase.RESOLVED:
+        raise AlreadyResolved("An operator has decided on this assignment; nothing more can be stated about it.")
+    if assignment.settled_as is not Phase.DISPUTED:
+        raise NotDisputed("This assignment is not disputed; there is nothing to state about it.")
+    if assignment.statements >= MAX_STATEMENTS:
+        raise InvalidState(f"{MAX_STATEMENTS} statements were given on this assignment, and there can be no more.")
+    given = e.StatementGiven(
+        assignment_id=assignment.id,
+        tester_id=assignment.tester_id,
+        number=assignment.statements + 1,
+        text=command.text,
+    )
+    return (given,)
 
 
 def resolve(command: ResolveDispute, job: Job) -> tuple[e.JobEvent, ...]:

@@ -133,6 +133,19 @@ class Disputed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatementGiven:
+    """What a tester says about the claim on an assignment; ``number`` counts the assignment's statements, from 1.
+
+    It moves nothing: an operator reads it before deciding.
+    """
+
+    assignment_id: UUID
+    tester_id: UUID
+    number: int
+    text: SealedText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     assignment_id: UUID
     tester_id: UUID
@@ -253,6 +266,7 @@ JobEvent: TypeAlias = (
     | Settled
     | Approved
     | Disputed
+    | StatementGiven
     | Resolved
     | SlotTaken
     | TaskStarted

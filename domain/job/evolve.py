@@ -93,6 +93,13 @@ def _disputed(job: Job, event: e.Disputed) -> None:
         job.assignments[claim.assignment_id].settled_as = Phase.DISPUTED
 
 
+def _statement_given(job: Job, event: e.StatementGiven) -> None:
+    assignment = job.assignments[event.assignment_id]
+    if assignment.settled_as is not Phase.DISPUTED:
+        raise InvariantBroken("StatementGiven cannot follow; the assignment is not disputed.")
+    assignment.statements = event.number
+
+
 def _resolved(job: Job, event: e.Resolved) -> None:
     for verdict in event.verdicts:
         job.assignments[verdict.assignment_id].settled_as = Phase.RESOLVED
@@ -178,6 +185,7 @@ _CHANGES: Mapping[type, tuple[frozenset[Phase], Callable[[Job, Any], None]]] = {
     e.Settled: (OPEN | {Phase.CANCELLED}, _settled),
     e.Approved: (frozenset({Phase.PENDING_APPROVAL}), _approved),
     e.Disputed: (frozenset({Phase.PENDING_APPROVAL}), _disputed),
+    e.StatementGiven: (frozenset({Phase.DISPUTED}), _statement_given),
     e.Resolved: (frozenset({Phase.DISPUTED}), _resolved),
     e.SlotTaken: (frozenset({Phase.ACTIVE}), _taken),
     e.TaskStarted: (OPEN, _started),

@@ -38,6 +38,9 @@ class AssignmentStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+MAX_STATEMENTS = 5
+"""That a tester may give about one disputed assignment."""
+
 AT_WORK = frozenset({AssignmentStatus.PENDING, AssignmentStatus.STARTED})
 
 
@@ -46,7 +49,7 @@ class Assignment:
     """One tester on one slot.
 
     ``payout_cents`` and ``fee_cents`` are what was earned. ``settled_as`` is the phase of its own settlement,
-    null before that.
+    null before that. ``statements`` is how many its tester has given in the dispute.
     """
 
     id: UUID
@@ -63,6 +66,7 @@ class Assignment:
     fee_cents: int = 0
     wrong_proofs: int = 0
     settled_as: Phase | None = None
+    statements: int = 0
 
     @property
     def due_at(self) -> Instant:

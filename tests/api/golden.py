@@ -126,6 +126,9 @@ EXAMPLES: tuple[Any, ...] = (
             job.Claim(assignment_id=OTHER_ASSIGNMENT, tester_id=OTHER_TESTER, category=None, description=None),
         ),
     ),
+    job.StatementGiven(
+        assignment_id=ASSIGNMENT, tester_id=TESTER, number=2, text=SealedText("SSBkaWQgYWxsIG9mIGl0Lg==")
+    ),
     job.Resolved(
         verdicts=(
             job.Verdict(assignment_id=ASSIGNMENT, tester_id=TESTER, note=SealedText("aGFsZiBkb25l")),

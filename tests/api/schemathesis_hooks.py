@@ -19,6 +19,7 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "getJob": r"\?(asOf|knownAt|version)",
     "getLedger": r"\?(asOf|knownAt)",
     "getBilling": r"\?(asOf|knownAt)",
+    "listVerdicts": r"\?testerUserId",
     "proveInclusion": r"\?(position|size)",
     "proveConsistency": r"\?(from|to)",
 }

@@ -69,6 +69,7 @@ def test_a_job_is_offered_taken_started_handed_in_approved_and_paid(platform: Pl
         "durationMinutes": None,
         "payoutCents": None,
         "settlementStatus": None,
+        "dispute": None,
     }
     assert view["variant"]["url"] == "https://example.com/landing"
     assert [question["id"] for question in view["variant"]["feedbackQuestions"]] == ["rating"]

@@ -180,6 +180,11 @@ class World:
         done(self.owner.post(f"/owner/jobs/{job_id}/dispute", {"lowQuality": True}))
         return job_id
 
+    def claimed(self) -> str:
+        """A disputed assignment."""
+        self.disputed()
+        return self.assignment
+
     def pending(self) -> str:
         return self.tester.take(self.owner.post_job())
 
@@ -213,6 +218,8 @@ PREPARATIONS: Mapping[str, Callable[[World], str]] = {
     "getJobLedger": World.settled,
     "getSettlement": World.disputed,
     "resolveDispute": World.disputed,
+    "getDispute": World.disputed,
+    "giveStatement": World.claimed,
     "startTask": World.pending,
     "returnSlot": World.started,
     "submitTask": World.started,
@@ -231,7 +238,11 @@ PREPARATIONS: Mapping[str, Callable[[World], str]] = {
 """What has to be there for an operation; its id, if the path has one. Where nothing is said: a job."""
 
 
-PARAMETERS: Mapping[str, Json] = {"proveInclusion": {"position": 1}, "proveConsistency": {"from": 1}}
+PARAMETERS: Mapping[str, Json] = {
+    "proveInclusion": {"position": 1},
+    "proveConsistency": {"from": 1},
+    "listVerdicts": {"ownerId": "01890a5d-ac96-774b-bcce-b302099a8057"},
+}
 """What must be asked where the path does not say it."""
 
 

@@ -149,7 +149,14 @@ def test_the_master_key_lies_in_a_file_for_nobody_else(tmp_path: Path, keys: Sea
 
 # -- in the platform ---------------------------------------------------------------------------------------------------
 
-OPINION, COMPLAINT, NOTE, ISSUE, KEPT = SECRETS = ("pistachio", "marzipan", "nougat", "liquorice", "praline")
+OPINION, COMPLAINT, STATED, NOTE, ISSUE, KEPT = SECRETS = (
+    "pistachio",
+    "marzipan",
+    "gianduja",
+    "nougat",
+    "liquorice",
+    "praline",
+)
 
 
 class Told(NamedTuple):
@@ -169,6 +176,12 @@ class Told(NamedTuple):
         (dispute,) = done(self.platform.operator.get("/operator/disputes"))["data"]
         shown: Json = dispute
         return shown
+
+    def file(self) -> list[Json]:
+        """The disputed work, as the operator reads it."""
+        shown = done(self.platform.operator.get(f"/operator/jobs/{self.job_id}/dispute"))
+        work: list[Json] = shown["assignments"]["data"]
+        return work
 
     def forget(self, tester: Client) -> Json:
         return tallyhold(self.platform.folder, "forget", "--tester", str(tester.public_id), "--db", self.platform.db)
@@ -193,6 +206,7 @@ def told(tmp_path: Path) -> Iterator[Told]:
         done(owner.post(f"/owner/jobs/{job_id}/dispute", asked))
         told = Told(platform, owner, ann, ben, job_id)
         first = told.dispute()["assignments"][0]
+        done(ann.post(f"/tester/assignments/{first['assignmentId']}/statement", {"text": STATED}))
         verdict = {"assignmentId": first["assignmentId"], "payoutCents": 100, "note": NOTE}
         done(platform.operator.post(f"/operator/jobs/{job_id}/resolve", {"resolutions": [verdict]}))
         yield told
@@ -203,6 +217,10 @@ def test_what_people_write_is_shown_and_lies_nowhere_in_the_clear(told: Told) ->
     shown = told.dispute()
     assert shown["platformIssueDescription"] == ISSUE
     assert [each["description"] for each in shown["assignments"]] == [COMPLAINT, None]
+    ann = told.file()[0]
+    assert (ann["statements"][0]["text"], ann["verdict"]["note"]) == (STATED, NOTE)
+    (mine,) = done(told.ann.get("/tester/assignments"))["data"]
+    assert mine["dispute"]["description"] == COMPLAINT
     kept = stored_bytes(told.platform.where)
     assert not [secret for secret in SECRETS if secret.encode() in kept]
 
@@ -216,6 +234,11 @@ def test_a_forgotten_testers_words_are_gone_and_all_else_is_as_it_was(told: Told
     assert told.answers() == [None, {"rating": 4, "why": KEPT}]
     shown = told.dispute()
     assert (shown["platformIssueDescription"], shown["assignments"][0]["description"]) == (ISSUE, None)
+    ann = told.file()[0]
+    assert (ann["description"], ann["feedbackData"]["answers"], ann["verdict"]["note"]) == (None, None, None)
+    assert [(each["number"], each["text"]) for each in ann["statements"]] == [(1, None)]
+    verdicts = done(told.platform.operator.get("/operator/verdicts", testerUserId=told.ann.id))["data"]
+    assert [each["note"] for each in verdicts] == [None]
     assert [done(who.get("/tester/wallet")) for who in (told.ann, told.ben)] == wallets
     assert wallets[0]["payableCents"] == 100
     done(told.ann.post("/tester/wallet/withdrawals", {"amountCents": 100}), 201)
@@ -244,6 +267,13 @@ def test_nobody_writes_about_the_forgotten(told: Told) -> None:
     refused(told.ann.post(f"/tester/assignments/{assignment}/submit", ANSWERS), 403, "forbidden")
     other = told.owner.post_job(1)
     refused(told.ann.post(f"/tester/jobs/{other}/assignments"), 403, "forbidden")
+
+
+def test_the_forgotten_state_nothing(told: Told) -> None:
+    (_, other) = told.file()
+    told.forget(told.ben)
+    path = f"/tester/assignments/{other['assignmentId']}/statement"
+    refused(told.ben.post(path, {"text": STATED}), 403, "forbidden")
 
 
 def test_what_is_said_of_the_forgotten_is_not_recorded(told: Told) -> None:

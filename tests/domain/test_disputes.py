@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.errors import AlreadyResolved, InvalidRequest, NotDisputed, NotPendingApproval
+from domain.errors import AlreadyResolved, InvalidRequest, InvalidState, NotDisputed, NotFound, NotPendingApproval
 from domain.job import commands as c
 from domain.job import events as e
-from domain.job.state import Phase
+from domain.job.state import MAX_STATEMENTS, Phase
 from tests.builders import (
     ALICE,
     BOB,
@@ -26,6 +26,8 @@ from tests.builders import (
     returned_by,
     sealed,
     settled,
+    state_by,
+    statement_by,
     taken_by,
 )
 from tests.given import JOB_SPEC
@@ -127,6 +129,38 @@ def test_a_settlement_is_disputed_once() -> None:
     once = JOB_SPEC.given(*a_disputed_job(ALICE))
     once.when(c.DisputeJob(flags=LOW_QUALITY)).then_refused(NotPendingApproval)
     once.when(c.ApproveJob()).then_refused(NotPendingApproval)
+
+
+# Stating
+
+
+def test_a_tester_states_the_other_side_and_nothing_moves() -> None:
+    over = JOB_SPEC.given(*a_disputed_job(ALICE, BOB))
+    before = over.state.escrow_cents, over.state.hold_cents, over.state.open_claims
+    job = over.when(state_by(ALICE, "I did all of it.")).then(statement_by(ALICE, 1, "I did all of it.")).state
+    assert (job.escrow_cents, job.hold_cents, job.open_claims) == before
+    assert [a.statements for a in job.assignments.values()] == [1, 0]
+
+
+def test_statements_stand_beside_each_other_up_to_so_many() -> None:
+    job = JOB_SPEC.given(*a_disputed_job(ALICE, BOB))
+    for number in range(1, MAX_STATEMENTS + 1):
+        job = job.when(state_by(ALICE, f"{number}")).then(statement_by(ALICE, number, f"{number}"))
+    refusal = job.when(state_by(ALICE)).then_refused(InvalidState)
+    assert refusal.detail == "5 statements were given on this assignment, and there can be no more."
+    job.when(state_by(BOB)).then(statement_by(BOB))
+
+
+def test_nothing_is_stated_but_while_the_own_claim_is_open() -> None:
+    JOB_SPEC.given(*a_settled_job(ALICE)).when(state_by(ALICE)).then_refused(NotDisputed)
+    JOB_SPEC.given(*an_active_job(), taken_by(ALICE)).when(state_by(ALICE)).then_refused(NotDisputed)
+    JOB_SPEC.given(*a_disputed_job(ALICE)).when(state_by(DAVE)).then_refused(NotFound)
+    half = JOB_SPEC.given(*a_settled_job(ALICE, BOB), disputed(claimed(BOB)), granted_to(ALICE))
+    half.when(state_by(ALICE)).then_refused(NotDisputed)
+    decided = JOB_SPEC.given(*a_disputed_job(ALICE, BOB), resolved(ALICE, remaining=1), granted_to(ALICE))
+    decided.when(state_by(ALICE)).then_refused(AlreadyResolved)
+    decided.when(state_by(BOB)).then(statement_by(BOB))
+    decided.and_then(resolved(BOB), granted_to(BOB)).when(state_by(BOB)).then_refused(AlreadyResolved)
 
 
 # Resolving

@@ -32,6 +32,7 @@ from tests.builders import (
     returned_by,
     settled,
     started_by,
+    statement_by,
     stopped,
     taken_by,
     timed_out_for,
@@ -51,6 +52,7 @@ WHEN: list[tuple[e.JobEvent, set[Phase]]] = [
     (settled(390, 0), {*OPEN, Phase.CANCELLED}),
     (e.Approved(), {Phase.PENDING_APPROVAL}),
     (disputed(claim_on(ALICE)), {Phase.PENDING_APPROVAL}),
+    (statement_by(ALICE), {Phase.DISPUTED}),
     (resolved(ALICE), {Phase.DISPUTED}),
     (granted_to(ALICE, 0), {Phase.APPROVED, Phase.DISPUTED, Phase.RESOLVED}),
     (refunded_for(ALICE, 0, 0), {Phase.DISPUTED, Phase.RESOLVED}),
@@ -106,6 +108,7 @@ def test_history_begins_with_creation() -> None:
         (resized(5, 0), cancelled(1)),
         (taken_by(ALICE), taken_by(BOB), taken_by(CAROL), resized(5, 3), taken_by(DAVE)),
         (*done_by(ALICE, BOB), resized(5, 1)),
+        (*done_by(ALICE, BOB), settled(780, 1170), disputed(claim_on(BOB)), statement_by(ALICE)),
     ],
     ids=[
         "started before taken",
@@ -117,6 +120,7 @@ def test_history_begins_with_creation() -> None:
         "released more than was held",
         "more taken than there are slots",
         "fewer slots than are taken",
+        "stated about what is not disputed",
     ],
 )
 def test_impossible_history_is_told(impossible: tuple[e.JobEvent, ...]) -> None:

@@ -159,7 +159,7 @@ STATE_TABLE: dict[c.JobCommand, tuple[object, ...]] = {
     take_by(DAVE): ((e.SlotTaken,), *(JobNotActive,) * 7),
     c.CreateJob(owner_id=OWNER, terms=some_terms()): (NO,) * 8,
 }
-OF_ASSIGNMENTS = {c.StartTask, c.SubmitTask, c.ReturnSlot, c.PassDeadline}
+OF_ASSIGNMENTS = {c.StartTask, c.SubmitTask, c.ReturnSlot, c.GiveStatement, c.PassDeadline}
 
 
 def test_the_state_table_is_complete() -> None:

@@ -15,7 +15,18 @@ from domain.job.pay import slot_hold_cents
 from domain.job.state import AT_WORK, Assignment, Job, Phase
 from domain.job.terms import Terms
 from domain.times import DAY, HOUR, MINUTE, SECOND
-from tests.builders import ANSWERS, SEALED_ANSWERS, grant, person, resolve, return_by, start_by, submit_by, take_by
+from tests.builders import (
+    ANSWERS,
+    SEALED_ANSWERS,
+    grant,
+    person,
+    resolve,
+    return_by,
+    start_by,
+    state_by,
+    submit_by,
+    take_by,
+)
 from tests.domain.life import LIMITLESS, Life
 from tests.domain.strategies import some_posted_terms
 from tests.given import NOW
@@ -42,6 +53,7 @@ ANYTHING: tuple[c.JobCommand, ...] = (
     start_by(PEOPLE[0]),
     submit_by(PEOPLE[0]),
     return_by(PEOPLE[0]),
+    state_by(PEOPLE[0]),
     resolve(grant(PEOPLE[0], 1)),
 )
 
@@ -217,6 +229,13 @@ class Jobs(RuleBasedStateMachine):
     def dispute_anybody(self, people: list[Any]) -> None:
         claims = tuple(c.TesterClaim(tester=who.id, category="off_topic") for who in people)
         self.it.ask(c.DisputeJob(testers=claims))
+
+    @precondition(is_disputed)
+    @rule(who=SOMEBODY)
+    def state_the_other_side(self, who: Any) -> None:
+        before = self.job.escrow_cents
+        self.it.ask(state_by(who))
+        assert self.job.escrow_cents == before
 
     # The operator
 

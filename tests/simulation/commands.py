@@ -108,6 +108,14 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """The tester's side of a dispute."""
+
+    tester: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     tester: str
     payout: int
@@ -126,4 +134,6 @@ class Withdraw:
     cents: int
 
 
-Command: TypeAlias = Buy | Create | AskJob | Resize | Take | Start | Return | Submit | Dispute | Resolve | Withdraw
+Command: TypeAlias = (
+    Buy | Create | AskJob | Resize | Take | Start | Return | Submit | Dispute | State | Resolve | Withdraw
+)

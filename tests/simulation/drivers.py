@@ -35,6 +35,7 @@ from tests.simulation.commands import (
     Resolve,
     Return,
     Start,
+    State,
     Submit,
     Take,
     Terms,
@@ -75,6 +76,7 @@ class Driver(Protocol):
 
 # What is sent
 
+STATEMENT = "I did all of it."
 ANYBODY_BUT = {"field": "country", "op": "in", "values": ["XX"]}
 
 
@@ -230,7 +232,7 @@ class InProcess:
             case Withdraw(tester, cents):
                 self._withdrawals += 1
                 return testers.withdraw(self.uuid_of(tester), self.uuid_of(f"withdrawal {self._withdrawals}"), cents)
-            case Take() | Start() | Return() | Submit():
+            case Take() | Start() | Return() | Submit() | State():
                 return self._work(command)
             case Buy():
                 raise AssertionError("a purchase is no single use case")
@@ -242,7 +244,7 @@ class InProcess:
         assert not terms_problems(terms)
         return owners.create_job(self.uuid_of(it.job), self.uuid_of(it.owner), terms)
 
-    def _work(self, it: Take | Start | Return | Submit) -> UseCase:
+    def _work(self, it: Take | Start | Return | Submit | State) -> UseCase:
         job_id, assignment_id = self.uuid_of(it.job), self.assignment_of(it.tester, it.job)
         match it:
             case Take(tester, _, accepts):
@@ -259,6 +261,8 @@ class InProcess:
                 return testers.command_assignment(job_id, c.ReturnSlot(assignment_id=assignment_id))
             case Submit(rating=rating, proof=proof):
                 return testers.submit_task(job_id, assignment_id, answers(rating), proof)
+            case State():
+                return testers.give_statement(job_id, assignment_id, STATEMENT)
 
     def _dispute(self, it: Dispute) -> UseCase:
         said = dispute_body(it, self.number_of if it.by_number else self.id_of)
@@ -425,6 +429,8 @@ class OverHttp:
             case Submit(tester, job, rating, proof):
                 handed_in = {"answers": answers(rating), "proofValue": None if proof is None else self._SAID[proof]}
                 return self._ask_assignment(tester, job, "submit", handed_in)
+            case State(tester, job):
+                return self._ask_assignment(tester, job, "statement", {"text": STATEMENT})
 
     def _ask_job(self, job: str, verb: str, body: Json | None = None) -> Answer:
         return self._as(self._owner_of[job]).ask("POST", f"/owner/jobs/{self.id_of(job)}/{verb}", body)

@@ -16,6 +16,7 @@ from tests.simulation.commands import (
     Resolve,
     Return,
     Start,
+    State,
     Submit,
     Take,
     Terms,
@@ -190,6 +191,11 @@ def _odd_dispute(chance: Random, model: Model) -> Command | None:
     return Resolve(job.name, tuple(Verdict(tester, chance.randrange(500), chance.randrange(100)) for tester in anybody))
 
 
+def _state(chance: Random, model: Model) -> Command | None:
+    job = _job(chance, model, lambda job: job.settlement == "disputed")
+    return State(chance.choice(list(job.assignments)), job.name) if job else None
+
+
 def _resolve(chance: Random, model: Model) -> Command | None:
     job = _job(chance, model, lambda job: job.settlement in ("disputed", "resolved"))
     if job is None:
@@ -218,6 +224,7 @@ _CHOICES: tuple[tuple[Callable[[Random, Model], Command | None], int], ...] = (
     (_guess, 4),
     (_odd_work, 1),
     (_dispute, 2),
+    (_state, 2),
     (_resolve, 2),
     (_odd_dispute, 1),
     (_withdraw, 2),

@@ -24,6 +24,7 @@ from tests.simulation.commands import (
     Resolve,
     Return,
     Start,
+    State,
     Submit,
     Take,
     Terms,
@@ -32,7 +33,7 @@ from tests.simulation.commands import (
     Withdraw,
 )
 from tests.simulation.drivers import OWNERS, TESTERS, Driver
-from tests.simulation.model import AT_WORK, DAY, MINUTE, Assignment, Job, Model, slot_hold
+from tests.simulation.model import AT_WORK, DAY, MINUTE, MOST_STATEMENTS, Assignment, Job, Model, slot_hold
 
 MOST_JOBS = 6
 SOMEBODY = st.sampled_from(TESTERS)
@@ -288,6 +289,15 @@ class Platform(RuleBasedStateMachine):
         found = [a for a in job.assignments.values() if a.status not in AT_WORK] or list(job.assignments.values())
         self.ask(command(found[which % len(found)].tester, job.name))
 
+    @precondition(is_disputed)
+    @rule(index=INDEX, which=INDEX, times=st.sampled_from([1, 1, 2, 6]))
+    def state_the_other_side(self, index: int, which: int, times: int) -> None:
+        """Also of one who is not disputed."""
+        job = self.one(index, lambda job: job.settlement == "disputed")
+        tester = list(job.assignments)[which % len(job.assignments)]
+        for _ in range(times):
+            self.ask(State(tester, job.name))
+
     @precondition(lambda self: any(map(self.model.payable, TESTERS)))
     @rule(index=INDEX, percent=st.sampled_from([100, 50, 101]))
     def withdraw(self, index: int, percent: int) -> None:
@@ -404,6 +414,9 @@ class Platform(RuleBasedStateMachine):
             assert (item["payoutCents"], item["durationMinutes"]) == (job.payout_of(a), a.minutes)
             assert instant(item["reservedUntil"]) == a.reserved_until
             assert instant(item["startedAt"]) == a.started_at
+            left = MOST_STATEMENTS - a.statements if a.claim == "disputed" else 0
+            told_of = item["dispute"] and (item["dispute"]["statementsGiven"], item["dispute"]["statementsLeft"])
+            assert told_of == (None if a.claim is None else (a.statements, left))
 
     def _item(self, job: Job) -> dict[str, Any]:
         expected = (

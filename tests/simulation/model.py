@@ -19,6 +19,7 @@ from tests.simulation.commands import (
     Resolve,
     Return,
     Start,
+    State,
     Submit,
     Take,
     Terms,
@@ -31,6 +32,7 @@ DAY = 24 * 60 * MINUTE
 RESERVED = 10 * MINUTE
 REVIEW = DAY
 DECLINED = 402
+MOST_STATEMENTS = 5
 AT_WORK = ("pending", "started")
 TAKEN = (*AT_WORK, "completed")
 ENDED_CODES = {"expired": "reservation_expired", "timed_out": "past_hard_limit"}
@@ -75,6 +77,7 @@ class Assignment:
     paid: int = 0
     claim: str | None = None
     wrong_proofs: int = 0
+    statements: int = 0
 
 
 @dataclass
@@ -498,6 +501,13 @@ class Model:
             else:
                 self._grant(job, a, a.earned, a.earned_fee)
 
+    def _state(self, it: State) -> None:
+        a = self.jobs[it.job].assignments[it.tester]
+        check(a.claim != "resolved", "already_resolved")
+        check(a.claim == "disputed", "not_disputed")
+        check(a.statements < MOST_STATEMENTS, "invalid_state")
+        a.statements += 1
+
     def _resolve(self, it: Resolve) -> None:
         job = self.jobs[it.job]
         check(job.settlement in ("disputed", "resolved"), "not_disputed")
@@ -535,6 +545,7 @@ _HANDLERS: dict[type, Callable[[Model, Any], None]] = {
     Return: Model._return,
     Submit: Model._submit,
     Dispute: Model._dispute,
+    State: Model._state,
     Resolve: Model._resolve,
     Withdraw: Model._withdraw,
 }

@@ -1,10 +1,21 @@
 """Operators: disputes, principals and keys, the sandbox's clock."""
 
+from typing import Any
+from uuid import UUID
+
 from msgspec.structs import replace
 
 from api.http.route import Call, Route, Shown, Subject, command, read
 from api.http.schemas.common import PageQuery
-from api.http.schemas.disputes import DisputePage, DisputesQuery, ResolveAnswer, ResolveBody
+from api.http.schemas.disputes import (
+    DisputeFileView,
+    DisputePage,
+    DisputesQuery,
+    ResolveAnswer,
+    ResolveBody,
+    VerdictPage,
+    VerdictsQuery,
+)
 from api.http.schemas.operator import (
     ClockAnswer,
     ClockBody,
@@ -20,6 +31,7 @@ from api.http.streams import CSV
 from api.service import access, sandbox
 from api.service.committer import Reply
 from api.service.jobs import resolve_dispute
+from api.service.reads import Page, VerdictFilter
 from domain import errors as e
 from domain.access.events import Role
 from domain.errors import invalid
@@ -32,6 +44,46 @@ async def _disputes(call: Call) -> Shown:
     now = call.service.committer.now()
     page = call.service.reads.disputes(call.query.status, now, call.page_after(of), call.query.limit)
     return call.page(of, page)
+
+
+async def _dispute_file(call: Call) -> Shown:
+    job_id, now = call.ids["id"], call.service.committer.now()
+    of = f"dispute {job_id}"
+    found = call.service.reads.dispute_file(job_id, now, call.page_after(of), call.query.limit)
+    if found is None:
+        raise e.NotFound("This job was never disputed.")
+    owner = VerdictFilter(owner_id=UUID(found.head["ownerId"]))
+    work = [
+        {
+            **each.shown,
+            "earlierVerdicts": _verdict_page(
+                call, VerdictFilter(tester_id=UUID(each.shown["testerUserId"])), each.on_tester
+            ),
+        }
+        for each in found.work.items
+    ]
+    body = {
+        **found.head,
+        "terms": found.terms,
+        "earlierVerdicts": _verdict_page(call, owner, found.on_owner),
+        "assignments": {"data": work, "next": call.next(of, found.work)},
+    }
+    return Shown(body, etag=found.version)
+
+
+def _verdict_page(call: Call, on: VerdictFilter, page: Page) -> dict[str, Any]:
+    return {"data": page.items, "next": call.next(_verdicts_of(on), page)}
+
+
+def _verdicts_of(on: VerdictFilter) -> str:
+    """The name of a list of verdicts, for its cursors."""
+    return f"verdicts {on.tester_id} {on.owner_id}"
+
+
+async def _verdicts(call: Call) -> Shown:
+    on = call.query.wanted()
+    page = call.service.reads.verdicts(on, call.page_after(_verdicts_of(on)), call.query.limit)
+    return Shown(_verdict_page(call, on, page))
 
 
 async def _resolve(call: Call) -> Reply:
@@ -81,6 +133,26 @@ ROUTES: tuple[Route, ...] = (
         roles=OPERATOR,
         query=DisputesQuery,
         answer=DisputePage,
+    ),
+    read(
+        "/operator/jobs/{id}/dispute",
+        "getDispute",
+        "A dispute with both sides: claims, statements, answers, timings, terms and earlier verdicts",
+        _dispute_file,
+        roles=OPERATOR,
+        subject=Subject.ANY_JOB,
+        query=PageQuery,
+        answer=DisputeFileView,
+        has_etag=True,
+    ),
+    read(
+        "/operator/verdicts",
+        "listVerdicts",
+        "Verdicts on a tester, or on an owner's claims, the newest first",
+        _verdicts,
+        roles=OPERATOR,
+        query=VerdictsQuery,
+        answer=VerdictPage,
     ),
     command(
         "/operator/jobs/{id}/resolve",

@@ -3,7 +3,15 @@
 from api.http.route import Call, Route, Shown, Subject, command, read
 from api.http.schemas.common import PageQuery
 from api.http.schemas.money import Wallet, WithdrawalAnswer, WithdrawalBody
-from api.http.schemas.tester import AssignmentView, AssignmentViewPage, OfferedJobPage, SubmitBody, TakeBody
+from api.http.schemas.tester import (
+    AssignmentView,
+    AssignmentViewPage,
+    OfferedJobPage,
+    StatementAnswer,
+    StatementBody,
+    SubmitBody,
+    TakeBody,
+)
 from api.service import tester as use_cases
 from api.service.committer import Reply
 from api.service.ids import new_id
@@ -43,6 +51,10 @@ async def _return(call: Call) -> Reply:
 async def _submit(call: Call) -> Reply:
     matches = await _proof_matches(call)
     return await call.command(use_cases.submit_task(call.ids["job"], call.ids["id"], call.body.given(), matches))
+
+
+async def _state(call: Call) -> Reply:
+    return await call.command(use_cases.give_statement(call.ids["job"], call.ids["id"], call.body.text))
 
 
 async def _proof_matches(call: Call) -> bool | None:
@@ -136,6 +148,18 @@ ROUTES: tuple[Route, ...] = (
         secrets=(("proofValue",),),
         refusals=(e.ReservationExpired, e.PastHardLimit, e.ProofLocked, e.InvalidState),
         example={"answers": {"rating": 4}},
+    ),
+    command(
+        "/tester/assignments/{id}/statement",
+        "giveStatement",
+        "Say what you have to say about the claim on your work, while its dispute is open; five times at most",
+        _state,
+        roles=TESTER,
+        subject=Subject.TESTERS_ASSIGNMENT,
+        body=StatementBody,
+        answer=StatementAnswer,
+        refusals=(e.NotDisputed, e.AlreadyResolved, e.InvalidState),
+        example={"text": "The page that I rated is the one that the task links to."},
     ),
     read(
         "/tester/assignments",

@@ -9,9 +9,18 @@ from pydantic import Field
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page, PageQuery
 from api.http.schemas.fields import TESTER_TEXT, Cents, Id, IdOut, InstantOut, RequiredText
-from api.http.schemas.job_answers import JobStatusName, SettlementStatusName
+from api.http.schemas.job_answers import (
+    FeedbackData,
+    FeedbackMeta,
+    JobStatusName,
+    PaymentRuleAnswer,
+    PostedTerms,
+    SettlementStatusName,
+    VariantTerms,
+)
 from api.service.jobs import DisputeWords
-from domain.errors import FieldProblem, InvalidRequest
+from api.service.reads import VerdictFilter
+from domain.errors import FieldProblem, InvalidRequest, invalid
 from domain.job.commands import DisputeJob, Resolution, ResolveDispute, TesterClaim
 from domain.job.events import ClosedReason, Flags
 from domain.job.state import AssignmentStatus
@@ -166,7 +175,7 @@ class DisputedAssignment(Answer):
     resolved: bool
 
 
-class DisputeItem(DisputeFlags):
+class DisputeHead(DisputeFlags):
     status: DisputeStatusName
     job_id: IdOut
     owner_id: IdOut
@@ -174,11 +183,97 @@ class DisputeItem(DisputeFlags):
     age_seconds: int
     platform_issue_description: str | None
     billing_discrepancy_description: str | None
+
+
+class DisputeItem(DisputeHead):
     assignments: list[DisputedAssignment]
 
 
 class DisputePage(Page[DisputeItem]):
     pass
+
+
+class VerdictsQuery(PageQuery):
+    """On a tester, or on an owner's claims: one of both."""
+
+    tester_user_id: Id | None = None
+    owner_id: Id | None = None
+
+    def wanted(self) -> VerdictFilter:
+        """On whom. Raises InvalidRequest unless there is just one."""
+        if (self.tester_user_id is None) == (self.owner_id is None):
+            raise invalid("?testerUserId", "must be given, or ownerId, and not both")
+        return VerdictFilter(self.tester_user_id, self.owner_id)
+
+
+class Decision(Answer):
+    """An operator's verdict: what was granted, in cents; the rest of what was earned went back to the owner."""
+
+    decided_at: InstantOut
+    payout_cents: int
+    fee_cents: int
+    note: str | None
+
+
+class VerdictItem(Decision):
+    job_id: IdOut
+    owner_id: IdOut
+    assignment_id: IdOut
+    tester_id: int
+    tester_user_id: IdOut
+    category: ClaimCategory | None
+    earned_cents: int
+    earned_fee_cents: int
+
+
+class VerdictPage(Page[VerdictItem]):
+    """The newest first. In the file of a dispute ``next`` is a cursor for the list of verdicts."""
+
+
+class StatementView(Answer):
+    """What a tester says about a claim: shown, never run or obeyed. The text is null once it was erased."""
+
+    meta: Annotated[FeedbackMeta, Field(alias="_meta")]
+    number: int
+    stated_at: InstantOut
+    text: str | None
+
+
+class DisputedWorkView(DisputedAssignment):
+    """One disputed assignment: its timings, answers, the tester's statements, and earlier verdicts on the tester."""
+
+    variant_id: IdOut
+    reserved_until: InstantOut
+    started_at: InstantOut | None
+    hard_deadline: InstantOut | None
+    completed_at: InstantOut | None
+    duration_minutes: int | None
+    feedback_data: FeedbackData | None
+    statements: list[StatementView]
+    verdict: Decision | None
+    earlier_verdicts: VerdictPage
+
+
+class DisputedTerms(PostedTerms):
+    """A job's terms as they were pinned; ``targetTesters`` and the variants' maxima as resizes have left them."""
+
+    title: str
+    created_at: InstantOut
+    project_id: IdOut | None
+    payment_rules: list[PaymentRuleAnswer]
+    target_testers: int
+    variants: list[VariantTerms]
+
+
+class DisputeFileView(DisputeHead):
+    """All that an operator needs to decide. ``assignments`` are pages, in the order in which slots were taken.
+
+    ``earlierVerdicts`` are those on the owner's claims, before the first one of this dispute.
+    """
+
+    terms: DisputedTerms
+    earlier_verdicts: VerdictPage
+    assignments: Page[DisputedWorkView]
 
 
 class ResolveAnswer(Answer):

@@ -201,8 +201,8 @@ class VariantProgress(VariantTerms):
     completed_assignments: list[CompletedAssignment]
 
 
-class JobDetail(JobListItem):
-    """A job in full. ``timedOut`` is there only when waiting for its end took too long."""
+class PostedTerms(Answer):
+    """What was agreed to when the job was posted, beside its title, pay and variants; it never changes."""
 
     description: str | None
     description_mime_type: MimeType
@@ -216,6 +216,11 @@ class JobDetail(JobListItem):
     legal_agreements: list[LegalAgreementAnswer]
     proof_of_completion: ProofAnswer | None
     fee_basis_points: int
+
+
+class JobDetail(JobListItem, PostedTerms):
+    """A job in full. ``timedOut`` is there only when waiting for its end took too long."""
+
     escrow_balance_cents: int
     settlement_deadline: InstantOut | None
     closed_reason: ClosedReason | None

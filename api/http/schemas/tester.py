@@ -7,7 +7,8 @@ from pydantic import Field
 
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page
-from api.http.schemas.fields import IdOut, InstantOut, Secret
+from api.http.schemas.disputes import ClaimCategory
+from api.http.schemas.fields import IdOut, InstantOut, RequiredText, Secret
 from api.http.schemas.job_answers import (
     LegalAgreementAnswer,
     MimeType,
@@ -67,6 +68,30 @@ class OfferedJobPage(Page[OfferedJob]):
     pass
 
 
+class StatementBody(Request):
+    """What the tester says about the claim."""
+
+    text: RequiredText
+
+
+class StatementAnswer(Answer):
+    """``number`` is that of the statement among those on this assignment."""
+
+    assignment_id: IdOut
+    number: int
+    stated_at: InstantOut
+    statements_left: int
+
+
+class ClaimView(Answer):
+    """What the owner says of the tester's work; null words where the whole job was disputed, or data was erased."""
+
+    category: ClaimCategory | None
+    description: str | None
+    statements_given: int
+    statements_left: int
+
+
 class AssignmentView(Answer):
     """An assignment as its tester sees it. ``payoutCents`` is what was earned, or granted after a dispute."""
 
@@ -81,6 +106,7 @@ class AssignmentView(Answer):
     duration_minutes: int | None
     payout_cents: int | None
     settlement_status: SettlementStatusName | None
+    dispute: ClaimView | None
     variant: VariantTerms
 
 
