@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
 from projections.export.beancount import beancount
@@ -44,7 +45,7 @@ def export_journal(entries: Iterable[Posted], wanted: JournalFormat, out: Path |
     if wanted is not JournalFormat.PARQUET:
         write_text(_TEXTS[wanted](entries), out)
         return
-    write = _parquet()
+    write = parquet_forms().journal_parquet
     with _opened(out) as stream:
         write(entries, stream)
 
@@ -60,12 +61,13 @@ def _opened(out: Path | None) -> AbstractContextManager[BinaryIO]:
     return _standard_output() if out is None else new_file(out)
 
 
-def _parquet() -> Callable[[Iterable[Posted], BinaryIO], None]:
+def parquet_forms() -> ModuleType:
+    """The module that writes Parquet. Raises ExportFailed where its library is not installed."""
     try:
-        from projections.export.parquet import journal_parquet  # noqa: PLC0415  (a large library, for this form alone)
+        from projections.export import parquet  # noqa: PLC0415  (a large library, for this form alone)
     except ModuleNotFoundError as error:
         raise ExportFailed("Parquet needs the library pyarrow; install tallyhold[parquet].") from error
-    return journal_parquet
+    return parquet
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from api.cli.export import ExportFailed, new_file
+from api.cli.export import ExportFailed, new_file, parquet_forms
 from api.evidence.notes import VerifierKey, WrongEvidence
 from api.evidence.proof_file import Proof, Stored, checked
+from projections.export.log_rows import COLUMNS, log_row
 
 MAX_PROOF_BYTES = 1 << 30
 CHECKPOINT_SUFFIX = ".checkpoint"
@@ -20,6 +21,7 @@ CHECKPOINT_SUFFIX = ".checkpoint"
 class LogFormat(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 def write_pieces(pieces: Iterable[bytes], out: Path) -> None:
@@ -64,12 +66,20 @@ Rows = Iterable[tuple[dict[str, Any], Stored]]
 
 
 def export_log(events: Rows, wanted: LogFormat, note: str, out: Path) -> None:
-    """Every event, readable and with its exact bytes, and beside it the checkpoint that it belongs to."""
+    """Every event, readable and with its exact bytes, and beside it the checkpoint that it belongs to.
+
+    The log appears last: where there is one, its checkpoint is there. Raises ExportFailed.
+    """
     beside = out.with_name(out.name + CHECKPOINT_SUFFIX)
     if beside.exists():
         raise ExportFailed(f"There is already a file {beside}; remove it or name another.")
-    write_pieces(_FORMS[wanted](events), out)
-    write_pieces([note.encode()], beside)
+    write = parquet_forms().log_parquet if wanted is LogFormat.PARQUET else None
+    with new_file(out) as stream:
+        if write is not None:
+            write((log_row(shown, stored.state) for shown, stored in events), stream)
+        else:
+            stream.writelines(_TEXTS[wanted](events))
+        write_pieces([note.encode()], beside)
 
 
 def _jsonl(events: Rows) -> Iterator[bytes]:
@@ -78,15 +88,9 @@ def _jsonl(events: Rows) -> Iterator[bytes]:
 
 
 def _csv(events: Rows) -> Iterator[bytes]:
-    is_first = True
+    yield _line(COLUMNS)
     for shown, stored in events:
-        actor = shown.pop("actor")
-        row = {**shown, **{f"actor{name[0].upper()}{name[1:]}": value for name, value in actor.items()}}
-        row |= {"payload": msgspec.json.encode(shown["payload"]).decode(), "stored": stored.state}
-        if is_first:
-            yield _line(row)
-            is_first = False
-        yield _line(row.values())
+        yield _line(log_row(shown, stored.state))
 
 
 def _line(values: Iterable[Any]) -> bytes:
@@ -95,4 +99,4 @@ def _line(values: Iterable[Any]) -> bytes:
     return text.getvalue().encode()
 
 
-_FORMS: Mapping[LogFormat, Callable[[Rows], Iterator[bytes]]] = {LogFormat.JSONL: _jsonl, LogFormat.CSV: _csv}
+_TEXTS: Mapping[LogFormat, Callable[[Rows], Iterator[bytes]]] = {LogFormat.JSONL: _jsonl, LogFormat.CSV: _csv}

@@ -8,11 +8,14 @@ from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
+import pyarrow.parquet as pq
 import pytest
 
 from api.evidence import tree
 from api.evidence.notes import VerifierKey, WrongEvidence
 from api.evidence.proof_file import checked
+from projections.export import parquet
+from projections.export.log_rows import COLUMNS
 from tests.api.server import Client, Json, Platform, done, refused
 from tests.api.test_cli import failed
 from tests.api.test_cli import tallyhold as called
@@ -149,7 +152,19 @@ def test_what_cannot_be_proved_leaves_no_file(platform: Platform, tmp_path: Path
     assert not Path(out).exists()
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def rows_of(file: Path, form: str) -> list[Json]:
+    """An exported log, as another program reads it."""
+    match form:
+        case "csv":
+            return list(csv.DictReader(StringIO(file.read_text())))
+        case "parquet":
+            rows: list[Json] = pq.read_table(file).to_pylist()
+            return rows
+        case _:
+            return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_the_exported_log_is_all_that_its_checkpoint_signs(
     platform: Platform, key: Path, tmp_path: Path, form: str
 ) -> None:
@@ -157,14 +172,46 @@ def test_the_exported_log_is_all_that_its_checkpoint_signs(
     outcome = called("export", "log", "--format", form, "--out", str(out), "--db", platform.db)
     assert outcome.returncode == 0, outcome.stderr
     checkpoint = VerifierKey(key.read_text()).opened((tmp_path / "log.checkpoint").read_text())
-    text = out.read_text()
-    rows = list(csv.DictReader(StringIO(text))) if form == "csv" else [json.loads(line) for line in text.splitlines()]
+    rows = rows_of(out, form)
     leaves = [
         tree.leaf_bytes(UUID(row["stream"]), int(row["version"]), row["type"], row["stored"].encode()) for row in rows
     ]
     assert (len(leaves), tree.root(tree.append(0, b"", leaves))) == (checkpoint.size, checkpoint.root)
     again = called("export", "log", "--out", str(out), "--db", platform.db)
     failed(again, 1, "already a file")
+
+
+def test_parquet_has_the_rows_of_csv(platform: Platform, tmp_path: Path) -> None:
+    for form in ("csv", "parquet"):
+        assert called("export", "log", "--format", form, "--out", str(tmp_path / form), "--db", platform.db).stdout
+    table = pq.read_table(tmp_path / "parquet")
+    assert {str(table.schema.field(name).type) for name in ("position", "version")} == {"int64"}
+    shown = [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in table.to_pylist()]
+    assert shown == rows_of(tmp_path / "csv", "csv")
+
+
+def test_groups_of_rows_are_as_long_as_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = tuple(1 if kind is int else "é" * 10 for kind in COLUMNS.values())
+    letters = sum(len(cell) for cell in row if isinstance(cell, str))
+    monkeypatch.setattr(parquet, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(parquet, "LETTERS_AT_ONCE", 3 * letters)
+    groups = {}
+    for name, rows in (("long", [row] * 10), ("short", [(*row[:-1], None)] * 10), ("none", [])):
+        with (tmp_path / name).open("wb") as out:
+            parquet.log_parquet(rows, out)
+        file = pq.ParquetFile(tmp_path / name)
+        groups[name] = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    assert groups == {"long": [3, 3, 3, 1], "short": [4, 4, 2], "none": []}
+    assert pq.read_table(tmp_path / "long").to_pylist() == [dict(zip(COLUMNS, row, strict=True))] * 10
+
+
+@pytest.mark.parametrize("what", ["log", "journal"])
+def test_parquet_needs_a_library_and_says_which(platform: Platform, tmp_path: Path, what: str) -> None:
+    (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError('No module named pyarrow')")
+    out = tmp_path / "out"
+    command = ("export", what, "--format", "parquet", "--out", str(out), "--db", platform.db)
+    failed(called(*command, PYTHONPATH=str(tmp_path)), 1, "install tallyhold[parquet]")
+    assert [file.name for file in tmp_path.iterdir() if "out" in file.name] == []
 
 
 def test_paths_are_short(document: bytes) -> None:
