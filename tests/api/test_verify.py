@@ -51,7 +51,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
     issue_keys(path, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
     with closing(InProcess(path, HandClock(NOW))) as driver:
-        for moment in history(Random(7), 400, NOW):
+        for moment in history(Random(7), 420, NOW):
             driver.move_to(moment.at)
             driver.ask(moment.command)
     digest(path)
