@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from domain.access import events as access
+from domain.books import events as books
 from domain.credits import events as credits
 from domain.job import events as job
 from domain.tester import events as wallet
@@ -34,11 +35,24 @@ EVENTS: Mapping[str, type] = {
     "credits.purchase_failed": credits.PurchaseFailed,
     "credits.held": credits.Held,
     "credits.released": credits.Released,
+    "credits.charged_back": credits.ChargedBack,
+    "credits.purchase_refunded": credits.PurchaseRefunded,
     "wallet.withdrawn": wallet.Withdrawn,
+    "wallet.taken_back": wallet.TakenBack,
     "access.registered": access.Registered,
     "access.key_issued": access.KeyIssued,
     "access.key_revoked": access.KeyRevoked,
     "access.forgotten": access.Forgotten,
+    "books.gateway_line_booked": books.GatewayLineBooked,
+    "books.gateway_paid_out": books.GatewayPaidOut,
+    "books.gateway_payout_returned": books.GatewayPayoutReturned,
+    "books.gateway_payout_arrived": books.GatewayPayoutArrived,
+    "books.payout_settled": books.PayoutSettled,
+    "books.payout_returned": books.PayoutReturned,
+    "books.reconciled": books.Reconciled,
+    "books.adjustment_proposed": books.AdjustmentProposed,
+    "books.adjusted": books.Adjusted,
+    "books.month_closed": books.MonthClosed,
 }
 
 NAMES: Mapping[type, str] = {event: name for name, event in EVENTS.items()}

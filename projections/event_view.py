@@ -8,9 +8,12 @@ from projections.times import iso
 
 _SECRET = frozenset({"proof_hash", "key_hash"})
 _INSTANTS = frozenset(
-    {"posting_ends_at", "starts_at", "started_at", "completed_at", "hard_deadline", "reserved_until", "deadline"}
-)
-_JSON = frozenset({"answers"})
+    {
+        "posting_ends_at", "starts_at", "started_at", "completed_at", "hard_deadline", "reserved_until", "deadline",
+        "dated_at", "begins", "as_of", "known_at", "begins_at", "ends_at", "since",
+    }
+)  # fmt: skip
+_JSON = frozenset({"answers", "evidence"})
 
 
 def event_view(event: Any) -> dict[str, Any]:

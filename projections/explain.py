@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.books import events as books
 from domain.catalogue import NAMES
 from domain.credits import events as credits
 from domain.job import events as job
@@ -113,6 +114,34 @@ def _bought(case: _Case) -> Iterator[Step]:
 def _withdrawn(case: _Case) -> Iterator[Step]:
     event: tester.Withdrawn = case.event
     yield Step("the tester asked for this amount, and the wallet had it", event.amount_cents)
+
+
+def _reversed(case: _Case) -> Iterator[Step]:
+    event: credits.ChargedBack | credits.PurchaseRefunded = case.event
+    whole = event.credits_cents + event.receivable_cents
+    yield Step(f"the gateway took the payment back, its reference is {event.reference}", whole)
+    if case.rule.amount == "credits_cents":
+        yield Step("free credits of the owner, as far as they went", event.credits_cents)
+    else:
+        yield Step(f"not covered by free credits: {whole} - {event.credits_cents}", event.receivable_cents)
+
+
+def _told_by_gateway(case: _Case) -> Iterator[Step]:
+    event: books.GatewayLineBooked = case.event
+    yield Step(f"gross of the gateway's line {event.reference}", event.gross_cents)
+    yield Step(f"its fee, as the statement {event.statement} tells", event.fee_cents or event.fee_returned_cents)
+
+
+def _told(case: _Case) -> Iterator[Step]:
+    event: books.GatewayPaidOut | books.GatewayPayoutReturned | books.PayoutSettled | books.PayoutReturned = case.event
+    yield Step(f"the statement {event.statement} tells so", event.amount_cents)
+
+
+def _adjusted(case: _Case) -> Iterator[Step]:
+    event: books.Adjusted = case.event
+    yield Step(f"break {event.number} of run {event.run_id}: what the other side has more", event.difference_cents)
+    who = f"proposed by {event.proposed_by}, confirmed by {event.operator_id}"
+    yield Step(who, abs(event.difference_cents))
 
 
 # -- holds -----------------------------------------------------------------------------------------------------------
@@ -227,6 +256,14 @@ def _refunded(case: _Case) -> Iterator[Step]:
 _STEPS: Mapping[type, Callable[[_Case], Iterator[Step]]] = {
     credits.PurchaseCompleted: _bought,
     tester.Withdrawn: _withdrawn,
+    credits.ChargedBack: _reversed,
+    credits.PurchaseRefunded: _reversed,
+    books.GatewayLineBooked: _told_by_gateway,
+    books.GatewayPaidOut: _told,
+    books.GatewayPayoutReturned: _told,
+    books.PayoutSettled: _told,
+    books.PayoutReturned: _told,
+    books.Adjusted: _adjusted,
     job.Created: _created,
     job.Resized: _resized,
     job.Cancelled: _released,

@@ -46,6 +46,10 @@ def _withdrawn(recorded: Recorded[tester.Withdrawn]) -> Iterator[Change]:
     yield _add(recorded.stream, withdrawn_cents=recorded.event.amount_cents)
 
 
+def _taken_back(recorded: Recorded[tester.TakenBack]) -> Iterator[Change]:
+    yield _add(recorded.stream, withdrawn_cents=-recorded.event.amount_cents)
+
+
 WALLET_LIST = ReadModel(
     name="wallets",
     version=1,
@@ -55,5 +59,6 @@ WALLET_LIST = ReadModel(
         job.PayoutGranted: _granted,
         job.Refunded: _refunded,
         tester.Withdrawn: _withdrawn,
+        tester.TakenBack: _taken_back,
     },
 )

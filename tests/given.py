@@ -9,6 +9,10 @@ from typing import Generic, TypeVar
 from domain.access.commands import AccessCommand
 from domain.access.decider import ACCESS, Principal
 from domain.access.events import AccessEvent
+from domain.books.commands import BookingCommand, CaseCommand, MonthCommand, RunCommand
+from domain.books.decider import BOOKINGS, CASES, MONTHS, RUNS
+from domain.books.events import CaseEvent, MonthClosed, Reconciled, ToldByStatement
+from domain.books.state import Booked, Case, Months
 from domain.credits.commands import CreditsCommand
 from domain.credits.decider import CREDITS
 from domain.credits.events import CreditsEvent
@@ -113,3 +117,7 @@ JOB_SPEC: Spec[JobCommand, Job, JobEvent] = Spec(JOB)
 CREDITS_SPEC: Spec[CreditsCommand, Account, CreditsEvent] = Spec(CREDITS)
 WALLET_SPEC: Spec[WalletCommand, Wallet, WalletEvent] = Spec(WALLET)
 ACCESS_SPEC: Spec[AccessCommand, Principal, AccessEvent] = Spec(ACCESS)
+BOOKINGS_SPEC: Spec[BookingCommand, Booked, ToldByStatement] = Spec(BOOKINGS)
+CASES_SPEC: Spec[CaseCommand, Case, CaseEvent] = Spec(CASES)
+RUNS_SPEC: Spec[RunCommand, Reconciled, Reconciled] = Spec(RUNS)
+MONTHS_SPEC: Spec[MonthCommand, Months, MonthClosed] = Spec(MONTHS)

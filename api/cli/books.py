@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.ledger.accounts import AccountKind, Side
+from domain.ledger.accounts import AccountKind, Side, kind_of
 from domain.ledger.journal import EntryType
 
 Entry = Mapping[str, Any]
@@ -16,7 +16,7 @@ class AccountLine:
     """All that the journal says of one account, and the balance that is told for it on its normal side."""
 
     account: str
-    side: Side
+    kind: AccountKind
     debit_cents: int
     credit_cents: int
     balance_cents: int
@@ -25,7 +25,7 @@ class AccountLine:
     def journal_cents(self) -> int:
         """Its balance by the journal."""
         net = self.debit_cents - self.credit_cents
-        return net if self.side is Side.DEBIT else -net
+        return net if self.kind.normal_side is Side.DEBIT else -net
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ class Books:
 
     def total_cents(self, side: Side) -> int:
         """The balances of all accounts with that normal side."""
-        return sum(line.balance_cents for line in self.accounts if line.side is side)
+        return sum(line.balance_cents for line in self.accounts if line.kind.normal_side is side)
 
     def problems(self) -> Iterator[str]:
         """A sentence for each thing that is not as it must be."""
         for line in self.accounts:
             if line.journal_cents != line.balance_cents:
                 yield f"{line.account} has {line.balance_cents} cents; its journal adds up to {line.journal_cents}."
-            if line.balance_cents < 0:
+            if line.balance_cents < 0 and not line.kind.may_go_below_zero:
                 yield f"{line.account} is below zero: {line.balance_cents} cents."
         for job in self.jobs:
             if not job.is_conserved:
@@ -79,9 +79,8 @@ def books_of(entries: Sequence[Entry], balances: Mapping[str, int]) -> Books:
 
 
 def _account_line(name: str, entries: Sequence[Entry], balance_cents: int) -> AccountLine:
-    side = next((kind.normal_side for kind in AccountKind if kind == name), Side.CREDIT)
     debit, credit = (sum(_moved(entry, one, name) for entry in entries) for one in (Side.DEBIT, Side.CREDIT))
-    return AccountLine(name, side, debit, credit, balance_cents)
+    return AccountLine(name, kind_of(name), debit, credit, balance_cents)
 
 
 def _job_line(escrow: str, entries: Sequence[Entry], escrow_cents: int) -> JobLine:

@@ -163,7 +163,7 @@ class Teller:
         table = self._table(Column("account", no_wrap=True), Column("grows by", no_wrap=True), *columns)
         for line in sorted(books.accounts, key=lambda line: self._named(line.account)):
             cents = (str(line.debit_cents), str(line.credit_cents), str(line.balance_cents))
-            table.add_row(self._named(line.account), line.side.value, *cents)
+            table.add_row(self._named(line.account), line.kind.normal_side.value, *cents)
         self._console.print(table)
         debit, credit = books.total_cents(Side.DEBIT), books.total_cents(Side.CREDIT)
         self._console.print(

@@ -9,6 +9,7 @@ import msgspec
 
 from api.service.ids import new_id
 from api.service.seals import Seals
+from domain.books.events import Reconciled
 from domain.credits.commands import CreditsCommand
 from domain.credits.decider import CREDITS
 from domain.credits.escrow import credits_command
@@ -69,6 +70,8 @@ class Stream:
 def kib(stream: Stream) -> int:
     """About how much memory a stream's state holds, rather too much than too little."""
     job = stream.state
+    if isinstance(job, Reconciled):
+        return 2 + len(job.breaks) + len(job.evidence) // 1_024
     if not isinstance(job, Job):
         return 2
     terms = job.terms

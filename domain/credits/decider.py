@@ -33,18 +33,33 @@ def decide(command: c.CreditsCommand, account: Account | None, now: Instant) -> 
         case c.FailPurchase(purchase_id=purchase_id, reason=reason):
             failed = e.PurchaseFailed(purchase_id=purchase_id, reason=reason)
             return (failed,) if purchase_id in account.open_purchases else ()
+        case c.ReversePurchase():
+            return (_reversed(command, account),)
         case _:
             assert_never(command)
+
+
+def _reversed(command: c.ReversePurchase, account: Account) -> e.CreditsEvent:
+    """From the free credits as far as they go; the owner owes the rest."""
+    event = e.ChargedBack if command.kind is c.Reversal.CHARGEBACK else e.PurchaseRefunded
+    free = min(command.amount_cents, account.balance_cents)
+    return event(
+        purchase_id=command.purchase_id,
+        reference=command.reference,
+        credits_cents=free,
+        receivable_cents=command.amount_cents - free,
+        dated_at=command.dated_at,
+    )
 
 
 def evolve(account: Account | None, event: e.CreditsEvent) -> Account:
     """The account after the event. Raises InvariantBroken if it would be overdrawn."""
     account = account or EMPTY
     match event:
-        case e.Held():
-            if event.amount_cents > account.balance_cents:
-                raise InvariantBroken("A hold would overdraw the account.")
-            return Account(account.balance_cents - event.amount_cents, account.open_purchases)
+        case e.Held(amount_cents=cents) | e.ChargedBack(credits_cents=cents) | e.PurchaseRefunded(credits_cents=cents):
+            if cents > account.balance_cents:
+                raise InvariantBroken(f"{type(event).__name__} would overdraw the account.")
+            return Account(account.balance_cents - cents, account.open_purchases)
         case e.Released():
             return Account(account.balance_cents + event.amount_cents, account.open_purchases)
         case e.PurchaseStarted():

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
+from domain.times import Instant
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseStarted:
@@ -47,4 +49,31 @@ class Released:
     amount_cents: int
 
 
-CreditsEvent: TypeAlias = PurchaseStarted | PurchaseCompleted | PurchaseFailed | Held | Released
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargedBack:
+    """The owner's bank took a payment back: from the free credits as far as they go, the rest the owner owes.
+
+    ``reference`` is the gateway's own name for it, ``dated_at`` when it happened there.
+    """
+
+    purchase_id: UUID
+    reference: str
+    credits_cents: int
+    receivable_cents: int
+    dated_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseRefunded:
+    """The gateway gave a payment back to the owner; told as ChargedBack is."""
+
+    purchase_id: UUID
+    reference: str
+    credits_cents: int
+    receivable_cents: int
+    dated_at: Instant
+
+
+CreditsEvent: TypeAlias = (
+    PurchaseStarted | PurchaseCompleted | PurchaseFailed | Held | Released | ChargedBack | PurchaseRefunded
+)

@@ -14,17 +14,35 @@ class Side(StrEnum):
 
 
 class AccountKind(StrEnum):
+    BANK = "bank"
     GATEWAY_CLEARING = "gateway:clearing"
+    OWNER_RECEIVABLE = "owner:receivable"
+    """What an owner owes after a chargeback or a refund of credits that were spent."""
     OWNER_CREDITS = "owner:credits"
     ESCROW = "owner:escrow"
     TESTER_PAYABLE = "tester:payable"
     PAYOUTS_CLEARING = "payouts:clearing"
     PLATFORM_FEES = "platform:fees"
+    PLATFORM_ADJUSTMENTS = "platform:adjustments"
+    GATEWAY_FEES = "gateway:fees"
 
     @property
     def normal_side(self) -> Side:
-        """The side on which its balance grows and is told; it never goes below zero there."""
-        return Side.DEBIT if self is AccountKind.GATEWAY_CLEARING else Side.CREDIT
+        """The side on which its balance grows and is told."""
+        return Side.DEBIT if self in _DEBIT else Side.CREDIT
+
+    @property
+    def may_go_below_zero(self) -> bool:
+        """Whether others than the platform's rules move it; what people have or owe never goes below zero."""
+        return self in _MOVED_BY_OTHERS
+
+
+_DEBIT = frozenset(
+    {AccountKind.BANK, AccountKind.GATEWAY_CLEARING, AccountKind.OWNER_RECEIVABLE, AccountKind.GATEWAY_FEES}
+)
+_MOVED_BY_OTHERS = frozenset(
+    {AccountKind.BANK, AccountKind.GATEWAY_CLEARING, AccountKind.GATEWAY_FEES, AccountKind.PLATFORM_ADJUSTMENTS}
+)
 
 
 class Account(NamedTuple):
@@ -39,12 +57,20 @@ def account(kind: AccountKind, *, owner_id: UUID | None, job_id: UUID | None, te
     match kind:
         case AccountKind.OWNER_CREDITS:
             return Account(kind, f"owner:{_text(owner_id)}:credits")
+        case AccountKind.OWNER_RECEIVABLE:
+            return Account(kind, f"owner:{_text(owner_id)}:receivable")
         case AccountKind.ESCROW:
             return Account(kind, f"owner:{_text(owner_id)}:escrow:{_text(job_id)}")
         case AccountKind.TESTER_PAYABLE:
             return Account(kind, f"tester:{_text(tester_id)}:payable")
         case _:
             return Account(kind, kind.value)
+
+
+def kind_of(name: str) -> AccountKind:
+    """The kind of an account by its name, in which ids stand between the words of the kind."""
+    whose, *rest = name.split(":")
+    return AccountKind(f"{whose}:{rest[1]}" if len(rest) > 1 else name)
 
 
 def _text(owner: UUID | None) -> str:

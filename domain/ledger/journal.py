@@ -17,6 +17,13 @@ class EntryType(StrEnum):
     SETTLEMENT_FEE = "settlement_fee"
     DISPUTE_REFUND = "dispute_refund"
     WITHDRAWAL = "withdrawal"
+    GATEWAY_PAYOUT = "gateway_payout"
+    GATEWAY_FEE = "gateway_fee"
+    CHARGEBACK = "chargeback"
+    CREDIT_REFUND = "credit_refund"
+    PAYOUT_SETTLED = "payout_settled"
+    PAYOUT_RETURNED = "payout_returned"
+    ADJUSTMENT = "adjustment"
 
 
 class Posting(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.books import events as books
 from domain.credits import events as credits
 from domain.job import events as job
 from domain.ledger.accounts import AccountKind as K
@@ -112,6 +113,99 @@ POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
             lambda e: f"withdrawal {e.withdrawal_id}",
         ),
     ),
+    credits.ChargedBack: (
+        Rule(
+            EntryType.CHARGEBACK,
+            K.OWNER_CREDITS,
+            K.GATEWAY_CLEARING,
+            "credits_cents",
+            lambda e: f"chargeback {e.reference} of purchase {e.purchase_id}",
+        ),
+        Rule(
+            EntryType.CHARGEBACK,
+            K.OWNER_RECEIVABLE,
+            K.GATEWAY_CLEARING,
+            "receivable_cents",
+            lambda e: f"chargeback {e.reference} of purchase {e.purchase_id}, the part that was spent",
+        ),
+    ),
+    credits.PurchaseRefunded: (
+        Rule(
+            EntryType.CREDIT_REFUND,
+            K.OWNER_CREDITS,
+            K.GATEWAY_CLEARING,
+            "credits_cents",
+            lambda e: f"refund {e.reference} of purchase {e.purchase_id}",
+        ),
+        Rule(
+            EntryType.CREDIT_REFUND,
+            K.OWNER_RECEIVABLE,
+            K.GATEWAY_CLEARING,
+            "receivable_cents",
+            lambda e: f"refund {e.reference} of purchase {e.purchase_id}, the part that was spent",
+        ),
+    ),
+    books.GatewayLineBooked: (
+        Rule(
+            EntryType.GATEWAY_FEE,
+            K.GATEWAY_FEES,
+            K.GATEWAY_CLEARING,
+            "fee_cents",
+            lambda e: f"the gateway's fee on {e.category} {e.reference}",
+        ),
+        Rule(
+            EntryType.GATEWAY_FEE,
+            K.GATEWAY_CLEARING,
+            K.GATEWAY_FEES,
+            "fee_returned_cents",
+            lambda e: f"the gateway gave a fee back with {e.category} {e.reference}",
+        ),
+    ),
+    books.GatewayPaidOut: (
+        Rule(
+            EntryType.GATEWAY_PAYOUT,
+            K.BANK,
+            K.GATEWAY_CLEARING,
+            "amount_cents",
+            lambda e: f"the gateway's payout {e.payout_id}",
+        ),
+    ),
+    books.GatewayPayoutReturned: (
+        Rule(
+            EntryType.GATEWAY_PAYOUT,
+            K.GATEWAY_CLEARING,
+            K.BANK,
+            "amount_cents",
+            lambda e: f"the gateway's payout {e.payout_id} did not arrive",
+        ),
+    ),
+    books.PayoutSettled: (
+        Rule(
+            EntryType.PAYOUT_SETTLED,
+            K.PAYOUTS_CLEARING,
+            K.BANK,
+            "amount_cents",
+            lambda e: f"the bank paid withdrawal {e.withdrawal_id}, its reference is {e.bank_reference}",
+        ),
+    ),
+    books.PayoutReturned: (
+        Rule(
+            EntryType.PAYOUT_RETURNED,
+            K.BANK,
+            K.TESTER_PAYABLE,
+            "amount_cents",
+            lambda e: f"withdrawal {e.withdrawal_id} came back, the bank's reference is {e.bank_reference}",
+        ),
+    ),
+    books.Adjusted: tuple(
+        Rule(EntryType.ADJUSTMENT, debit, credit, amount, lambda e: f"adjustment of {e.key}, run {e.run_id}")
+        for amount, debit, credit in (
+            ("gateway_more_cents", K.GATEWAY_CLEARING, K.PLATFORM_ADJUSTMENTS),
+            ("gateway_less_cents", K.PLATFORM_ADJUSTMENTS, K.GATEWAY_CLEARING),
+            ("bank_more_cents", K.BANK, K.PLATFORM_ADJUSTMENTS),
+            ("bank_less_cents", K.PLATFORM_ADJUSTMENTS, K.BANK),
+        )
+    ),
 }
 
 
@@ -138,11 +232,19 @@ def _entry(rule: Rule, recorded: Recorded[Any]) -> JournalEntry:
     )
 
 
+_NOBODYS = (books.GatewayLineBooked, books.GatewayPaidOut, books.GatewayPayoutReturned, books.Adjusted)
+"""Money between the platform, its gateway and its bank alone."""
+
+
 def _parties(recorded: Recorded[Any]) -> tuple[UUID | None, UUID | None, UUID | None]:
     """Owner, job and tester of a money event: an account's own stream is its owner's or tester's id."""
     event = recorded.event
-    if isinstance(event, credits.PurchaseCompleted):
+    if isinstance(event, credits.PurchaseCompleted | credits.ChargedBack | credits.PurchaseRefunded):
         return recorded.stream, None, None
     if isinstance(event, tester.Withdrawn):
         return None, None, recorded.stream
+    if isinstance(event, books.PayoutSettled | books.PayoutReturned):
+        return None, None, event.tester_id
+    if isinstance(event, _NOBODYS):
+        return None, None, None
     return event.owner_id, recorded.stream, getattr(event, "tester_id", None)

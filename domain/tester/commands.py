@@ -17,4 +17,12 @@ class Withdraw:
     granted_cents: int
 
 
-WalletCommand: TypeAlias = Withdraw
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack:
+    """Put a withdrawal that came back into the wallet again."""
+
+    withdrawal_id: UUID
+    amount_cents: int
+
+
+WalletCommand: TypeAlias = Withdraw | TakeBack

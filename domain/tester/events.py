@@ -13,4 +13,12 @@ class Withdrawn:
     amount_cents: int
 
 
-WalletEvent: TypeAlias = Withdrawn
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """A withdrawal came back from the tester's bank: the other half of the books' own event, which is booked."""
+
+    withdrawal_id: UUID
+    amount_cents: int
+
+
+WalletEvent: TypeAlias = Withdrawn | TakenBack

@@ -9,12 +9,16 @@ from projections.export.days import DayEnd, by_day, clock_of, day_of
 from projections.reconcile.journal import Posted
 
 _ROOTS = {
+    AccountKind.BANK: "Assets",
     AccountKind.GATEWAY_CLEARING: "Assets",
+    AccountKind.OWNER_RECEIVABLE: "Assets",
     AccountKind.OWNER_CREDITS: "Liabilities",
     AccountKind.ESCROW: "Liabilities",
     AccountKind.TESTER_PAYABLE: "Liabilities",
     AccountKind.PAYOUTS_CLEARING: "Liabilities",
     AccountKind.PLATFORM_FEES: "Income",
+    AccountKind.PLATFORM_ADJUSTMENTS: "Income",
+    AccountKind.GATEWAY_FEES: "Expenses",
 }
 _UNSAFE = str.maketrans({'"': "'", "\\": "/", **{chr(code): " " for code in range(32)}})
 
@@ -47,7 +51,7 @@ def _transaction(posted: Posted) -> str:
     )
     facts = (
         f'  entry: "{posted.id}"\n  type: "{entry.type}"\n  event: "{posted.stream}/{posted.version}"\n'
-        f'  at: "{clock_of(posted.occurred_at)}"\n'
+        f'  at: "{clock_of(posted.occurred_at)}"\n  dated: {day_of(posted.dated_at)}\n'
     )
     return f'{day} * "{entry.description.translate(_UNSAFE)}"\n{facts}{postings}\n'
 

@@ -8,12 +8,16 @@ from projections.export.days import DayEnd, by_day, clock_of, day_of
 from projections.reconcile.journal import Posted
 
 _TYPES = {
+    AccountKind.BANK: "Cash",
     AccountKind.GATEWAY_CLEARING: "Asset",
+    AccountKind.OWNER_RECEIVABLE: "Asset",
     AccountKind.OWNER_CREDITS: "Liability",
     AccountKind.ESCROW: "Liability",
     AccountKind.TESTER_PAYABLE: "Liability",
     AccountKind.PAYOUTS_CLEARING: "Liability",
     AccountKind.PLATFORM_FEES: "Revenue",
+    AccountKind.PLATFORM_ADJUSTMENTS: "Revenue",
+    AccountKind.GATEWAY_FEES: "Expense",
 }
 _UNSAFE = str.maketrans({";": ",", "|": "/", **{chr(code): " " for code in range(32)}})
 """What would end a description, or begin a comment or a note."""
@@ -40,8 +44,16 @@ def _transaction(posted: Posted) -> str:
         f"    {account.name}  {decimal(cents if side is Side.DEBIT else -cents)} {CURRENCY}\n"
         for account, side, cents in entry.postings
     )
-    tags = f"type:{entry.type}, event:{posted.stream}/{posted.version}, at:{clock_of(posted.occurred_at)}"
+    tags = (
+        f"type:{entry.type}, event:{posted.stream}/{posted.version}, at:{clock_of(posted.occurred_at)}{_dated(posted)}"
+    )
     return f"{day} ({posted.id}) {entry.description.translate(_UNSAFE)}  ; {tags}\n{postings}\n"
+
+
+def _dated(posted: Posted) -> str:
+    """The day at the gateway or the bank, where that is another one."""
+    day = day_of(posted.dated_at)
+    return "" if day == day_of(posted.occurred_at) else f", dated:{day}"
 
 
 def _asserted(end: DayEnd) -> Iterator[str]:

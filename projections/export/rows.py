@@ -29,6 +29,7 @@ COLUMNS: dict[str, type] = {
     "stream": str,
     "version": int,
     "position": int,
+    "dated_at": str,
 }
 """In this order, for ever; a new column comes at the end."""
 
@@ -54,6 +55,7 @@ def row(posted: Posted) -> tuple[Cell, ...]:
         text(posted.stream),
         posted.version,
         posted.position,
+        iso(posted.dated_at),
     )
 
 

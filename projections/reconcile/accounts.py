@@ -56,19 +56,19 @@ class Accounts:
         self.entries = 0
 
     def post(self, posted: Posted) -> Iterator[Line]:
-        """Move the money of an entry; the accounts that are below zero after it."""
+        """Move the money of an entry; the accounts that are below zero after it and must not be."""
         self.entries += 1
         for account, side, cents in posted.entry.postings:
             line = self._lines.get(account.name)
             if line is None:
                 line = self._lines[account.name] = Line(account)
-            self._move(line, side, cents, posted.occurred_at)
+            self._move(line, side, cents, posted.counts_at)
             line.last_position = posted.position
-            if line.closing_cents < 0:
+            if line.closing_cents < 0 and not account.kind.may_go_below_zero:
                 yield line
 
-    def _move(self, line: Line, side: Side, cents: int, occurred_at: Instant) -> None:
-        if self._period.is_opening(occurred_at):
+    def _move(self, line: Line, side: Side, cents: int, counts_at: Instant) -> None:
+        if self._period.is_opening(counts_at):
             line.opening_cents += cents if side is line.account.kind.normal_side else -cents
         elif side is Side.DEBIT:
             line.debit_cents += cents

@@ -37,6 +37,8 @@ class CreditStreams:
                 self._stream_moved(job_id, -cents, recorded)
             case credits.Released(job_id=job_id, amount_cents=cents):
                 self._stream_moved(job_id, cents, recorded)
+            case credits.ChargedBack(credits_cents=cents) | credits.PurchaseRefunded(credits_cents=cents):
+                self.balance_cents -= cents
             case credits.PurchaseStarted(purchase_id=purchase_id):
                 self._open[purchase_id] = recorded.position
             case credits.PurchaseFailed(purchase_id=purchase_id):

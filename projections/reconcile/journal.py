@@ -9,6 +9,7 @@ from domain.ledger.rules import journal_entries
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.ledger import ENTRIES_PER_EVENT, entry_id
+from projections.reconcile.dates import counts_at, dated_at
 
 
 class Posted(NamedTuple):
@@ -20,6 +21,10 @@ class Posted(NamedTuple):
     version: int
     position: int
     occurred_at: Instant
+    dated_at: Instant
+    """When it happened at the gateway or the bank; else when it occurred."""
+    counts_at: Instant
+    """To which period it belongs."""
     entry: JournalEntry
 
     @property
@@ -32,7 +37,8 @@ def posted_by(recorded: Recorded[Any]) -> Iterator[Posted]:
     """The entries of one event."""
     for number, entry in enumerate(journal_entries(recorded)):
         key = recorded.position * ENTRIES_PER_EVENT + number
-        yield Posted(key, recorded.stream, recorded.version, recorded.position, recorded.occurred_at, entry)
+        at, dated, counts = recorded.occurred_at, dated_at(recorded), counts_at(recorded)
+        yield Posted(key, recorded.stream, recorded.version, recorded.position, at, dated, counts, entry)
 
 
 def posted(log: Iterable[Recorded[Any]]) -> Iterator[Posted]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.recorded import Recorded
 from domain.times import Instant
+from projections.reconcile.dates import counts_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,19 @@ class Period:
     known_at: Instant | None = None
 
     def holds(self, recorded: Recorded[Any]) -> bool:
-        """Whether an event had occurred and was known by the end."""
+        """Whether an event belongs to what was before the end, and was known by then."""
+        return (self.as_of is None or counts_at(recorded) <= self.as_of) and (
+            self.known_at is None or recorded.recorded_at <= self.known_at
+        )
+
+    def reaches(self, recorded: Recorded[Any]) -> bool:
+        """Whether an event had been written by the end: such events are the beginning of the log."""
         return (self.as_of is None or recorded.occurred_at <= self.as_of) and (
             self.known_at is None or recorded.recorded_at <= self.known_at
         )
 
-    def is_opening(self, occurred_at: Instant) -> bool:
-        return self.begins is not None and occurred_at < self.begins
+    def is_opening(self, counts_at: Instant) -> bool:
+        return self.begins is not None and counts_at < self.begins
 
     def of(self, log: Iterable[Recorded[Any]]) -> Iterator[Recorded[Any]]:
         """The events of a log that count."""

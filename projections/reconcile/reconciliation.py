@@ -95,12 +95,13 @@ class _Run:
             for _ in self._now.post(posted):
                 pass
         self._wallets_now.see(recorded)
+        if self._period.reaches(recorded):
+            self._gaps.see(recorded)
         if self._period.holds(recorded):
             self._see_in_period(recorded, entries)
 
     def _see_in_period(self, recorded: Recorded[Any], entries: Iterable[Posted]) -> None:
         self._events += 1
-        self._gaps.see(recorded)
         self._credits.see(recorded)
         self._jobs.see(recorded)
         self._wallets.see(recorded)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.job import events as job
 from domain.recorded import Recorded
-from domain.tester.events import Withdrawn
+from domain.tester.events import TakenBack, Withdrawn
 from projections.json import text
 from projections.reconcile.told import WalletRow
 
@@ -29,6 +29,8 @@ class Wallets:
                 self._add(tester_id, pending=-cents)
             case Withdrawn(amount_cents=cents):
                 self._add(recorded.stream, withdrawn=cents)
+            case TakenBack(amount_cents=cents):
+                self._add(recorded.stream, withdrawn=-cents)
             case _:
                 pass
 

@@ -19,12 +19,14 @@ _TOTALS: Mapping[bool, tuple[tuple[str, str, tuple[T, ...]], ...]] = {
         ("heldCents", "moved into escrow", (T.ESCROW_HOLD, T.ESCROW_HOLD_INCREASE)),
         ("releasedCents", "released from escrow", (T.ESCROW_RELEASE_UNUSED, T.ESCROW_RELEASE_CANCELLED)),
         ("refundedCents", "refunded after disputes", (T.DISPUTE_REFUND,)),
+        ("reversedCents", "purchases refunded or charged back", (T.CREDIT_REFUND, T.CHARGEBACK)),
         ("payoutCents", "paid to testers", (T.SETTLEMENT_PAYOUT,)),
         ("feeCents", "platform fees", (T.SETTLEMENT_FEE,)),
     ),
     False: (
         ("earnedCents", "earned", (T.SETTLEMENT_PAYOUT,)),
         ("withdrawnCents", "withdrawn", (T.WITHDRAWAL,)),
+        ("returnedCents", "came back from the bank", (T.PAYOUT_RETURNED,)),
     ),
 }
 """What is summed for an owner and for a tester; fees stand by themselves."""

@@ -12,6 +12,7 @@ from uuid import UUID
 from api.store.mapper import to_recorded, to_state
 from domain.access import events as access
 from domain.access.events import Role
+from domain.books import events as books
 from domain.catalogue import EVENTS, NAMES
 from domain.credits import events as credits
 from domain.job import events as job
@@ -28,6 +29,8 @@ OWNER, TESTER, OTHER_TESTER, JOB = UUID(int=0xA1), UUID(int=0xC1), UUID(int=0xC2
 ASSIGNMENT, OTHER_ASSIGNMENT = UUID(int=0xD1), UUID(int=0xD2)
 VARIANT, OTHER_VARIANT = UUID(int=0xE1), UUID(int=0xE2)
 PURCHASE, KEY, STREAM = UUID(int=0xF1), UUID(int=0xF2), UUID(int=0xF3)
+
+FILE = "ab" * 32
 
 QUESTIONS = (
     t.FeedbackQuestion(id="rating", question_markdown="Rate it", input_type=t.InputType.STAR_RATING),
@@ -165,11 +168,116 @@ EXAMPLES: tuple[Any, ...] = (
     credits.PurchaseFailed(purchase_id=PURCHASE, reason="the card was declined"),
     credits.Held(job_id=JOB, amount_cents=1_950),
     credits.Released(job_id=JOB, amount_cents=1_170),
+    credits.ChargedBack(
+        purchase_id=PURCHASE, reference="txn_2", credits_cents=500, receivable_cents=2_000, dated_at=NOW - DAY
+    ),
+    credits.PurchaseRefunded(
+        purchase_id=PURCHASE, reference="txn_3", credits_cents=500, receivable_cents=0, dated_at=NOW - DAY
+    ),
     wallet.Withdrawn(withdrawal_id=PURCHASE, amount_cents=200),
+    wallet.TakenBack(withdrawal_id=PURCHASE, amount_cents=200),
     access.Registered(principal_id=TESTER, role=Role.TESTER, name="Ada", public_id=100_001),
     access.KeyIssued(key_id=KEY, key_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
     access.KeyRevoked(key_id=KEY),
     access.Forgotten(principal_id=TESTER),
+    books.GatewayLineBooked(
+        reference="txn_1",
+        category="charge",
+        gross_cents=2_500,
+        fee_cents=103,
+        fee_returned_cents=0,
+        purchase_id=PURCHASE,
+        owner_id=OWNER,
+        dated_at=NOW - DAY,
+        statement=FILE,
+    ),
+    books.GatewayPaidOut(payout_id="po_1", amount_cents=2_397, dated_at=NOW - DAY, statement=FILE),
+    books.GatewayPayoutReturned(payout_id="po_1", amount_cents=2_397, dated_at=NOW - DAY, statement=FILE),
+    books.GatewayPayoutArrived(
+        payout_id="po_1", amount_cents=2_397, bank_reference="B1", dated_at=NOW - DAY, statement=FILE
+    ),
+    books.PayoutSettled(
+        withdrawal_id=PURCHASE,
+        tester_id=TESTER,
+        amount_cents=200,
+        bank_reference="B2",
+        dated_at=NOW - DAY,
+        statement=FILE,
+    ),
+    books.PayoutReturned(
+        withdrawal_id=PURCHASE,
+        tester_id=TESTER,
+        amount_cents=200,
+        bank_reference="B3",
+        dated_at=NOW - DAY,
+        statement=FILE,
+    ),
+    books.Reconciled(
+        begins=NOW - DAY,
+        as_of=NOW,
+        known_at=None,
+        timezone="Europe/Berlin",
+        statements=(books.StatementFile(name="bank.xml", sha256=FILE, lines=40),),
+        position=6,
+        tree_root="00" * 32,
+        ends_at=NOW,
+        is_clean=False,
+        breaks=(
+            books.FoundBreak(
+                category="unknown_at_bank",
+                remedy=books.Remedy.ADJUST,
+                key="bank:B7",
+                ordinal=0,
+                subject="B7 (bank.xml, line 40)",
+                detail="a movement that names neither a withdrawal nor a payout",
+                difference_cents=-12,
+                account=books.AdjustedAccount.BANK,
+                positions=(3, 4),
+                since=NOW - HOUR,
+            ),
+            books.FoundBreak(
+                category="version_gap",
+                remedy=books.Remedy.ADJUST,
+                key="version_gap:log:5",
+                ordinal=1,
+                subject="log",
+                detail="there is no event at this position",
+                difference_cents=0,
+                account=None,
+                positions=(),
+                since=None,
+            ),
+        ),
+        breaks_total=2,
+        evidence='{"counts":{"events":6}}',
+    ),
+    books.AdjustmentProposed(
+        run_id=STREAM,
+        number=1,
+        operator_id=OTHER_TESTER,
+        reason="the bank's own fee",
+        key="bank:B7",
+        account=books.AdjustedAccount.BANK,
+        difference_cents=-12,
+    ),
+    books.Adjusted(
+        run_id=STREAM,
+        number=1,
+        operator_id=TESTER,
+        proposed_by=OTHER_TESTER,
+        key="bank:B7",
+        account=books.AdjustedAccount.BANK,
+        difference_cents=-12,
+        dated_at=NOW - DAY,
+    ),
+    books.MonthClosed(
+        month="2024-12",
+        timezone="UTC",
+        begins_at=NOW - 45 * DAY,
+        ends_at=NOW - 14 * DAY,
+        position=6,
+        tree_root="00" * 32,
+    ),
 )
 """What the newest file of each name says."""
 

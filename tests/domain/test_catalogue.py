@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from domain.access import events as access
+from domain.books import events as books
 from domain.catalogue import EVENTS, NAMES
 from domain.credits import events as credits
 from domain.job import events as job
@@ -18,8 +19,9 @@ AGGREGATES: dict[str, tuple[ModuleType, Any]] = {
     "credits": (credits, credits.CreditsEvent),
     "wallet": (wallet, wallet.WalletEvent),
     "access": (access, access.AccessEvent),
+    "books": (books, books.BooksEvent),
 }
-PARTS_OF_EVENTS = (job.Claim, job.Flags, job.Verdict)
+PARTS_OF_EVENTS = (job.Claim, job.Flags, job.Verdict, books.StatementFile, books.FoundBreak)
 
 
 def events_of(union: Any) -> set[type]:

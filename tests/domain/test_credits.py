@@ -1,5 +1,6 @@
 """An owner's account of credits: bought, held, released, never overdrawn."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -102,9 +103,24 @@ def test_a_release_gives_back() -> None:
     assert back.state.balance_cents == 390
 
 
+@pytest.mark.parametrize(
+    ("kind", "event"), [(c.Reversal.CHARGEBACK, e.ChargedBack), (c.Reversal.REFUND, e.PurchaseRefunded)]
+)
+@pytest.mark.parametrize(("free", "taken", "owed"), [(500, 500, 0), (200, 200, 300), (0, 0, 500)])
+def test_what_the_gateway_takes_back_was_spent_or_not(
+    kind: c.Reversal, event: Any, free: int, taken: int, owed: int
+) -> None:
+    account = CREDITS_SPEC.given(*bought(500), *([held(500 - free)] if free < 500 else []))
+    asked = c.ReversePurchase(purchase_id=PURCHASE, kind=kind, reference="txn_2", amount_cents=500, dated_at=NOW)
+    told = event(purchase_id=PURCHASE, reference="txn_2", credits_cents=taken, receivable_cents=owed, dated_at=NOW)
+    assert account.when(asked).then(told).state.balance_cents == 0
+
+
 def test_history_that_overdraws_is_impossible() -> None:
-    with pytest.raises(InvariantBroken):
-        CREDITS.fold([*bought(10), held(11)])
+    back = e.ChargedBack(purchase_id=PURCHASE, reference="txn_2", credits_cents=11, receivable_cents=0, dated_at=NOW)
+    for too_much in (held(11), back):
+        with pytest.raises(InvariantBroken):
+            CREDITS.fold([*bought(10), too_much])
 
 
 @given(st.integers(0, 10_000), st.integers(1, 2_000), st.integers(0, 20))

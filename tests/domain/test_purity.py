@@ -31,7 +31,8 @@ ORDER = {
     "credits": {"credits", "job"},
     "tester": {"tester"},
     "access": {"access"},
-    "ledger": {"ledger", "job", "credits", "tester"},
+    "books": {"books", "credits", "tester"},
+    "ledger": {"ledger", "job", "credits", "tester", "books"},
 }
 """What each folder of the domain may import of the others."""
 

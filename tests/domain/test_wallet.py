@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import NotEnoughPayable
-from domain.tester.commands import Withdraw
+from domain.errors import InvariantBroken, NotEnoughPayable
+from domain.tester.commands import TakeBack, Withdraw
 from domain.tester.decider import WALLET
-from domain.tester.events import Withdrawn
+from domain.tester.events import TakenBack, Withdrawn
 from tests.given import NOW, WALLET_SPEC
 
 
@@ -36,6 +36,14 @@ def test_no_more_than_is_payable_can_be_withdrawn() -> None:
 def test_what_was_withdrawn_is_remembered() -> None:
     twice = WALLET_SPEC.given(withdrawn(100), withdrawn(50)).when(withdraw(150, granted=300)).then(withdrawn(150))
     assert twice.state.withdrawn_cents == 300
+
+
+def test_what_came_back_can_be_withdrawn_again() -> None:
+    back = TakenBack(withdrawal_id=UUID(int=1), amount_cents=100)
+    wallet = WALLET_SPEC.given(withdrawn(100)).when(TakeBack(withdrawal_id=UUID(int=1), amount_cents=100)).then(back)
+    wallet.when(withdraw(100, granted=100)).then(withdrawn(100))
+    with pytest.raises(InvariantBroken):
+        WALLET.fold([withdrawn(99), back])
 
 
 @pytest.mark.parametrize("behind", [0, 1, 100])

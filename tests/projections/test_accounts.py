@@ -21,7 +21,7 @@ SEEDS = (1, 2)
 @pytest.fixture(scope="module", params=SEEDS)
 def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("year") / "tallyhold.sqlite"
-    live_a_year(path, request.param)
+    live_a_year(path, request.param, told_by_others=True)
     return path
 
 
