@@ -9,7 +9,7 @@ from api.program.books import (
     export_statement_command,
     reconcile_command,
 )
-from api.program.databases import migrate, rebuild_command
+from api.program.databases import backup_command, migrate, rebuild_command, restore_command
 from api.program.keys import create_key, list_keys, revoke_key
 from api.program.playing import demo
 from api.program.privacy import forget, rotate_master_key
@@ -21,6 +21,8 @@ app.command("serve")(serve)
 app.command("demo")(demo)
 app.command("migrate")(migrate)
 app.command("rebuild")(rebuild_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.command("explain")(explain_command)
 app.command("reconcile")(reconcile_command)
 app.command("prove")(prove_command)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from api.service.ports import Clock
-from api.store import postgres, sqlite
+from api.store import backup, postgres, sqlite
 from api.store.application import NotOurs, Tallyhold
 from api.store.lock import server_lock
 from api.store.postgres_session import PostgresReader, PostgresSession
@@ -71,6 +71,12 @@ class Database(Protocol):
     def served(self) -> AbstractContextManager[None]:
         """To be held by who serves it, where only one may."""
 
+    def back_up(self, file: Path) -> int:
+        """Copy it to a new file, beside whatever server there is; the number of events. See backup."""
+
+    def restore(self, file: Path) -> int:
+        """Make it of a backup, where there is none yet; the number of events."""
+
 
 @dataclass(frozen=True, slots=True)
 class SQLiteDatabase:
@@ -119,6 +125,12 @@ class SQLiteDatabase:
 
     def served(self) -> AbstractContextManager[None]:
         return server_lock(self.path)
+
+    def back_up(self, file: Path) -> int:
+        return backup.copy_sqlite(self.path, file)
+
+    def restore(self, file: Path) -> int:
+        return backup.restore_sqlite(file, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +183,12 @@ class PostgresDatabase:
 
     def served(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def back_up(self, file: Path) -> int:
+        return backup.copy_postgres(self.conninfo, file)
+
+    def restore(self, file: Path) -> int:
+        return backup.restore_postgres(file, self.conninfo)
 
 
 def database_of(path: Path | None, url: str) -> Database:

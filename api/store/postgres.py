@@ -256,18 +256,24 @@ def _is_made(connection: psycopg.Connection[Any], url: str) -> bool:
 def make(url: str) -> None:
     """Make all tables in one transaction, unless they are there. Any number of processes may call it at once."""
     with connect(url) as connection, connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (MAKING,))
-        if _is_made(connection, url):
-            return
-        for statement in (*LOG, *create_views(), TRACKING):
-            connection.execute(in_postgres(statement))
-        connection.execute(f"COMMENT ON TABLE head IS '{OURS}'")
-        connection.execute(
-            "INSERT INTO head (id, position, peaks, last_time, schema_version, views_version, secret) "
-            "SELECT 1, 0, ''::bytea, (extract(epoch from clock_timestamp()) * 1000)::bigint, %s, %s, %s",
-            (SCHEMA_VERSION, views_version(), os.urandom(16)),
-        )
-        connection.execute("INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0)")
+        make_tables(connection, url)
+
+
+def make_tables(connection: psycopg.Connection[Any], url: str) -> bool:
+    """Make all tables within a transaction; false if they are there. Raises NotOurs."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (MAKING,))
+    if _is_made(connection, url):
+        return False
+    for statement in (*LOG, *create_views(), TRACKING):
+        connection.execute(in_postgres(statement))
+    connection.execute(f"COMMENT ON TABLE head IS '{OURS}'")
+    connection.execute(
+        "INSERT INTO head (id, position, peaks, last_time, schema_version, views_version, secret) "
+        "SELECT 1, 0, ''::bytea, (extract(epoch from clock_timestamp()) * 1000)::bigint, %s, %s, %s",
+        (SCHEMA_VERSION, views_version(), os.urandom(16)),
+    )
+    connection.execute("INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0)")
+    return True
 
 
 class DatabaseClock:

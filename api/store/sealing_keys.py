@@ -1,7 +1,7 @@
 """Keys of persons in a place of their own: whoever has the log, or a copy of it, does not have them."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -14,6 +14,7 @@ import psycopg
 from api.service.ports import StoreFailed
 from api.service.seals import MasterKey, Seals, WrongMasterKey
 from api.store import postgres, sqlite
+from api.store.application import NotOurs
 
 _CLAIM = ""
 """In the place of a person: which master key this store belongs to, from its beginning."""
@@ -63,6 +64,20 @@ class _Keys:
                 "ON CONFLICT (person_id) DO UPDATE SET wrapped = NULL, master = ''",
                 (str(person_id),),
             )
+
+    def rows(self) -> list[Sequence[Any]]:
+        """All that is kept, at one instant, for ``fill`` of another store."""
+        with self._lock:
+            return self._run(f"SELECT person_id, wrapped, master FROM {self._table}", ())
+
+    def fill(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Keep what another store has kept, all or nothing. Raises NotOurs if this one has keys of its own."""
+        with self._lock, self._transaction():
+            if self._run(f"SELECT 1 FROM {self._table} WHERE person_id <> ? LIMIT 1", (_CLAIM,)):
+                raise NotOurs("The database has keys of persons already; restore them to one that has none.")
+            self._run(f"DELETE FROM {self._table}", ())
+            for person_id, wrapped, master in rows:
+                self._add(person_id, wrapped, master)
 
     def claim(self, master: str) -> None:
         """Belong to a master key, unless there is one already: two hosts that begin at once must not have two."""

@@ -160,13 +160,13 @@ def open_log(path: Path) -> Tallyhold:
         raise NotOurs(f"The database {path} cannot be made: there is no folder {path.parent}.")
     try:
         # Nothing is written where the tables are there: the file may be busy with a server's batches.
-        create = "n" if _is_made(path) else "y"
+        create = "n" if is_made(path) else "y"
         return Tallyhold(Factory, {"SQLITE_DBNAME": str(path), "CREATE_TABLE": create})
     except (sqlite3.Error, PersistenceError, OSError) as error:
         raise NotOurs(f"The database {path} cannot be opened: {error}.") from error
 
 
-def _is_made(path: Path) -> bool:
+def is_made(path: Path) -> bool:
     """Whether the tables are there. Raises NotOurs for a file of another program or schema, and leaves it as it was."""
     if not path.exists():
         return False
