@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -62,15 +64,28 @@ def read_settings(**given: object) -> Settings:
 def sqlite_path(url: str) -> Path | None:
     """The file that a database URL names; null where it names a PostgreSQL database. Raises WrongSettings."""
     if url.startswith(POSTGRES):
+        _check_postgres(url)
         return None
     path = url.removeprefix(SQLITE)
     if path == url or not path or "?" in path or path.endswith("/"):
         raise WrongSettings(
-            f"The database URL {_without_password(url)!r} must be sqlite:///FILE, sqlite:////FILE for an absolute "
+            f"The database URL {without_password(url)!r} must be sqlite:///FILE, sqlite:////FILE for an absolute "
             "path, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         )
     return Path(path).absolute()
 
 
-def _without_password(url: str) -> str:
-    return re.sub(r"(//[^/@:]*):[^@]*@", r"\1:…@", url)
+def _check_postgres(url: str) -> None:
+    """Raises WrongSettings. What is wrong with it is not told in libpq's words: they may quote the password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise WrongSettings(
+            "The database URL cannot be read; it must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "with %XX for special characters of user and password."
+        ) from None
+
+
+def without_password(url: str) -> str:
+    """A database URL that can be shown."""
+    return re.sub(r"(password=)[^&]*", r"\1…", re.sub(r"(//[^/@:]*):.*@", r"\1:…@", url))

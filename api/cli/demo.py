@@ -21,6 +21,7 @@ from api.cli.books import Entry, books_of
 from api.cli.story import CAST, DemoFailed, Person, Send, Stage, perform
 from api.cli.telling import Teller, terminal
 from api.service.reads import LedgerFilter, Reads
+from api.settings import without_password
 from domain.access.events import Role
 from domain.ids import access_stream
 from domain.recorded import Recorded
@@ -86,10 +87,11 @@ The server starts, and everybody gets a key ..."""
 def _farewell(url: str | None) -> str:
     if url is None:
         return "The database is removed. To keep one and look into it:\n  tallyhold demo --db sqlite:///demo.sqlite"
+    shown = without_password(url)
     return f"""\
 The database is kept. To go on where the story ends:
-  tallyhold serve --sandbox --db {url}
-  tallyhold keys create --role owner --name Olga --db {url}"""
+  tallyhold serve --sandbox --db {shown}
+  tallyhold keys create --role owner --name Olga --db {shown}"""
 
 
 def _play_on_server(database: str, names: dict[str, str], teller: Teller) -> None:
@@ -136,17 +138,20 @@ def _entries(reads: Reads) -> Iterator[Entry]:
 # -- the server and the keys ---------------------------------------------------------------------------------------
 
 
-def _surroundings() -> dict[str, str]:
-    """The environment without our settings; with the places where this process finds its modules."""
+def _surroundings(database: str) -> dict[str, str]:
+    """The environment without our settings but the database, whose password must be in no list of processes;
+    with the places where this process finds its modules.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYHOLD_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join(str(Path(place).absolute()) for place in sys.path)}
+    places = os.pathsep.join(str(Path(place).absolute()) for place in sys.path)
+    return {**kept, "PYTHONPATH": places, "TALLYHOLD_DB": database}
 
 
 @contextmanager
 def serving(database: str) -> Iterator[str]:
     """A server of this program in the sandbox; its address. It is stopped in the end, whatever happens."""
-    arguments = ("serve", "--sandbox", "--port", "0", "--no-access-log", "--db", database)
-    process = subprocess.Popen((*PROGRAM, *arguments), stdout=subprocess.PIPE, env=_surroundings())
+    arguments = ("serve", "--sandbox", "--port", "0", "--no-access-log")
+    process = subprocess.Popen((*PROGRAM, *arguments), stdout=subprocess.PIPE, env=_surroundings(database))
     try:
         yield _address(process)
     finally:
@@ -204,8 +209,8 @@ def _people(database: str) -> Mapping[str, Person]:
 
 
 def _with_key(database: str, role: Role, name: str) -> Person:
-    arguments = ("keys", "create", "--role", role.value, "--name", name, "--json", "--db", database)
-    command, environment = (*PROGRAM, *arguments), _surroundings()
+    arguments = ("keys", "create", "--role", role.value, "--name", name, "--json")
+    command, environment = (*PROGRAM, *arguments), _surroundings(database)
     try:
         done = subprocess.run(command, capture_output=True, env=environment, timeout=START_SECONDS, check=True)
     except subprocess.SubprocessError as error:

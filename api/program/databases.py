@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from api.cli.progress import progress
-from api.program.platform import database_at, existing
+from api.program.platform import check_forms, database_at, existing
 from api.program.terminal import Db, failing_in_one_sentence
 from api.settings import read_settings
 from api.store.backup import copy_keys, forgotten, restore_keys
@@ -19,7 +19,7 @@ def migrate(db: Db = None) -> None:
     """Make the tables, or bring read models of another version up to this program's. Stop the servers first."""
     with failing_in_one_sentence():
         database = database_at(read_settings(db=db))
-        database.log().close()
+        check_forms(database)
         if is_outdated(database):
             print(f"read models rebuilt from {rebuild_with_progress(database)} events")
         print(f"{database} is ready for this program")

@@ -1,8 +1,9 @@
 """All parts over one database, wired together."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 from api.evidence.notes import SigningKey
 from api.service.committer import Reply
 from api.service.evidence import Evidence
+from api.service.refusals import Unavailable
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.settings import Settings, WrongSettings, sqlite_path
@@ -102,6 +104,12 @@ def open_platform(database: Database, **options: Any) -> Iterator[Platform]:
         platform.close()
 
 
+def check_forms(database: Database) -> None:
+    """Make the log, if there is none. Raises StoreFailed if a later version of this program has written it."""
+    with closing(database.log()) as log:
+        EventLog(log).check_newest()
+
+
 def existing(settings: Settings) -> Database:
     """The database. Raises NotOurs if there is none: a mistyped name must not make one."""
     database = database_at(settings)
@@ -142,9 +150,13 @@ def run_command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict
         platform.service.committer.start()
         try:
             return await platform.service.command(make(platform), Context(CONSOLE))
+        except Unavailable as refusal:
+            raise refusal.__cause__ or refusal from None
         finally:
             await platform.service.committer.close()
 
+    # What has failed is told by its sentence.
+    logging.getLogger("tallyhold").addHandler(logging.NullHandler())
     with set_up(settings, database_at) as platform:
         body: dict[str, Any] = msgspec.json.decode(asyncio.run(run(platform)).body)
         return body

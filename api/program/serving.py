@@ -19,6 +19,7 @@ from api.http.server import Server, say_where
 from api.logs import configure
 from api.program.platform import (
     Platform,
+    check_forms,
     database_at,
     key_of,
     open_platform,
@@ -57,7 +58,7 @@ def serve(
         database = database_at(settings)
         if settings.workers > 1 and not database.many_processes:
             raise WrongSettings("Several workers need PostgreSQL: a SQLite file is served by one process.")
-        database.log().close()
+        check_forms(database)
         with database.served():
             database.claim_mode(sandbox=settings.sandbox)
             if settings.workers > 1:

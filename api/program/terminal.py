@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import psycopg
 import typer
+from eventsourcing.persistence import MapperDeserialisationError, PersistenceError
 
 from api.cli.demo import DemoFailed
 from api.cli.export import ExportFailed
@@ -30,6 +31,9 @@ def show(value: Any, as_json: bool, text: Callable[[], str]) -> None:
     print(json.dumps(value) if as_json else text())
 
 
+DATABASE_ERRORS = (StoreBusy, StoreFailed, MapperDeserialisationError, PersistenceError, sqlite3.Error, psycopg.Error)
+
+
 @contextmanager
 def failing_in_one_sentence() -> Iterator[None]:
     """Exit 2 for wrong settings, 1 for anything else that was foreseen; one sentence either way."""
@@ -47,8 +51,19 @@ def failing_in_one_sentence() -> Iterator[None]:
         StatementWrong,
     ) as error:
         fail(str(error), 1)
-    except (StoreBusy, StoreFailed, sqlite3.Error, psycopg.Error) as error:
-        fail(f"The database could not be used: {error}.", 1)
+    except (
+        StoreBusy,
+        StoreFailed,
+        MapperDeserialisationError,
+        PersistenceError,
+        sqlite3.Error,
+        psycopg.Error,
+    ) as error:
+        reason = " ".join(str(error).split()).rstrip(".?")
+        fail(f"The database could not be used: {reason}.", 1)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        fail(f"A file{where} could not be used: {error.strerror}.", 1)
 
 
 def fail(sentence: str, code: int) -> NoReturn:

@@ -259,6 +259,7 @@ class Committer:
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
         log.error("a batch could not be written", exc_info=error)
         refusal = Unavailable("The store could not be written. Try again, with the same Idempotency-Key.")
+        refusal.__cause__ = error
         futures: list[asyncio.Future[Any]] = [*(w.future for w in waiting), *catch_ups]
         for future in futures:
             if not future.done():

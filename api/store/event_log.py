@@ -32,9 +32,8 @@ class EventLog:
         """The position of the last event; 0 for an empty log."""
         return cast(int, self._application.recorder.max_notification_id() or 0)
 
-    def events(self, upto: int, progress: Progress) -> Iterator[Recorded[Any]]:
+    def events(self, upto: int, progress: Progress, after: int = 0) -> Iterator[Recorded[Any]]:
         """Raises StoreFailed, naming the position of an event that cannot be read."""
-        after = 0
         while after < upto:
             page = self._application.recorder.select_notifications(after, PAGE, upto, inclusive_of_start=False)
             if not page:
@@ -43,6 +42,15 @@ class EventLog:
                 yield self._recorded(notification)
             after = page[-1].id
             progress(after, upto)
+
+    def check_newest(self) -> None:
+        """Raises StoreFailed if another version of this program has written events that this one cannot read.
+
+        A look at the end of the log tells it as soon as that matters, however long the log is.
+        """
+        end = self.position()
+        for _ in self.events(end, lambda done, total: None, max(0, end - PAGE)):
+            pass
 
     def _recorded(self, notification: Any) -> Recorded[Any]:
         try:

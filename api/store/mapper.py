@@ -56,7 +56,8 @@ def to_recorded(stream: UUID, version: int, position: int, name: str, state: byt
         envelope = _DECODERS[name].decode(state)
     except (KeyError, msgspec.MsgspecError) as error:
         raise MapperDeserialisationError(
-            f"The event at position {position}, {name!r}, is of a form that this program does not know."
+            f"The event at position {position}, {name!r}, is of a form that this program does not know: "
+            "another version has written it."
         ) from error
     return Recorded(
         stream=stream,

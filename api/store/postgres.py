@@ -208,23 +208,19 @@ def telling(url: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, PersistenceError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".?")
         raise NotOurs(f"The database {shown(url)} cannot be opened: {reason}.") from error
 
 
 def shown(url: str) -> str:
     """Which database a URL names, without its password."""
-    try:
-        named = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        return "of this URL"
-    return f"{named.get('dbname', '')} on {named.get('host', 'the local socket')}"
+    named = conninfo_to_dict(url)
+    return f"{named.get('dbname', 'of the user')} on {named.get('host', 'the local socket')}"
 
 
 def name_of(url: str) -> str:
-    """A name for files: host, port and database. Raises NotOurs for a URL that cannot be read."""
-    with telling(url):
-        said = conninfo_to_dict(url)
+    """A name for files: host, port and database."""
+    said = conninfo_to_dict(url)
     parts = (said.get("host") or "localhost", said.get("port") or 5432, said.get("dbname") or "postgres")
     return "-".join(str(part).replace("/", "_") for part in parts)
 

@@ -5,13 +5,13 @@ they take the place of the old ones. Readers see the old rows until then, and th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
-from api.service.ports import StoreBusy
+from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
 from api.store.mapper import to_recorded
 from api.store.rows import RowBatch
@@ -40,28 +40,49 @@ def is_outdated(database: Database) -> bool:
 
 
 def rebuild(database: Database, progress: Progress) -> int:
-    """Rebuild all read models; the number of events that were replayed."""
+    """Rebuild all read models; the number of events that were replayed. If it fails, they are as they were."""
+    tables = {table.name: replace(table, name=NEW + table.name) for table in TABLES}
     with closing(database.session()) as session:
-        tables = {table.name: replace(table, name=NEW + table.name) for table in TABLES}
-        _begin(session)
-        for new in tables.values():
-            session.define(f"DROP TABLE IF EXISTS {new.name}")
-            session.define(create_table(new))
-            for statement in create_indexes(new, uuid4().hex):
-                session.define(statement)
+        try:
+            _make(session, tables)
+            return _fill(session, tables, progress)
+        except BaseException:
+            session.rollback()
+            with suppress(StoreBusy, StoreFailed):  # what stays is dropped by the next rebuild
+                _begin(session)
+                _drop(session, tables)
+                session.commit()
+            raise
+
+
+def _make(session: Session, tables: dict[str, Table]) -> None:
+    _begin(session)
+    _drop(session, tables)
+    for new in tables.values():
+        session.define(create_table(new))
+        for statement in create_indexes(new, uuid4().hex):
+            session.define(statement)
+    session.commit()
+
+
+def _drop(session: Session, tables: dict[str, Table]) -> None:
+    for new in tables.values():
+        session.define(f"DROP TABLE IF EXISTS {new.name}")
+
+
+def _fill(session: Session, tables: dict[str, Table], progress: Progress) -> int:
+    done = 0
+    while True:
+        end = _begin(session)
+        page = _page(session, done)
+        _write(session, page, tables)
+        done += len(page)
+        if done == end:
+            _swap(session, tables)
+        progress(done, end)
         session.commit()
-        done = 0
-        while True:
-            end = _begin(session)
-            page = _page(session, done)
-            _write(session, page, tables)
-            done += len(page)
-            if done == end:
-                _swap(session, tables)
-            progress(done, end)
-            session.commit()
-            if done == end:
-                return done
+        if done == end:
+            return done
 
 
 def _begin(session: Session) -> int:

@@ -158,6 +158,8 @@ def open_log(path: Path) -> Tallyhold:
     """The log in a file, made if there is none. Raises NotOurs with a sentence for people."""
     if not path.parent.is_dir():
         raise NotOurs(f"The database {path} cannot be made: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise NotOurs(f"The database {path} cannot be opened: it is a folder.")
     try:
         # Nothing is written where the tables are there: the file may be busy with a server's batches.
         create = "n" if is_made(path) else "y"
@@ -187,6 +189,8 @@ def is_made(path: Path) -> bool:
 def claim_mode(path: Path, *, sandbox: bool) -> None:
     """Serve a database in one mode for ever. Raises NotOurs if it was served in the other one before."""
     wanted = "sandbox" if sandbox else "real"
+    if not os.access(path, os.W_OK):
+        raise NotOurs(f"The database {path} cannot be served: the file is read-only.")
     connection = connect(str(path))
     try:
         connection.execute("BEGIN IMMEDIATE")

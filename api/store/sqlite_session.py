@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -105,7 +105,8 @@ class SQLiteReader:
         try:
             yield cursor
         finally:
-            cursor.close()
+            with suppress(sqlite3.ProgrammingError):  # an iterator that was left may be ended after the connection
+                cursor.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
