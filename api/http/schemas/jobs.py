@@ -1,10 +1,11 @@
 """What owners ask: a job to post, a job to resize, jobs to see."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
-from pydantic import Field
+from msgspec import convert
+from pydantic import AfterValidator, Field
 
 from api.http.schemas.base import Request
 from api.http.schemas.common import MomentQuery, PageQuery
@@ -25,22 +26,7 @@ from api.http.schemas.fields import (
 )
 from api.http.schemas.job_answers import JobStatusName, MimeType, SettlementStatusName
 from domain.job.commands import ResizeJob
-from domain.job.terms import (
-    AudienceFilter,
-    DisplayCondition,
-    FeedbackQuestion,
-    InputType,
-    LegalAgreement,
-    Option,
-    PayKind,
-    PaymentRule,
-    Placement,
-    Pricing,
-    ScreenCaptureRule,
-    TechConstraint,
-    Terms,
-    Variant,
-)
+from domain.job.terms import InputType, Pricing, Terms
 
 PLAIN: MimeType = "text/plain"
 PRICING = Pricing()
@@ -54,21 +40,30 @@ TaskMinutes: TypeAlias = Annotated[int, Field(ge=1, le=1_440)]
 Captures: TypeAlias = Annotated[int, Field(ge=0, le=1_000)]
 
 
+def or_else(default: object) -> AfterValidator:
+    """Null is as not given: it stands for the default of the field."""
+    return AfterValidator(lambda given: default if given is None else given)
+
+
+T = TypeVar("T")
+Yes: TypeAlias = Annotated[bool | None, or_else(True)]
+No: TypeAlias = Annotated[bool | None, or_else(False)]
+TextType: TypeAlias = Annotated[MimeType | None, or_else(PLAIN)]
+UpTo20: TypeAlias = Annotated[Annotated[list[T], Field(max_length=20)] | None, or_else([])]
+
+
 class FixedRuleBody(Request):
     type: Literal["fixed"]
     amount_cents: PayCents
-
-    def to_rule(self) -> PaymentRule:
-        return PaymentRule(type=PayKind.FIXED, amount_cents=self.amount_cents)
+    rate_cents: ClassVar[None] = None
+    cap_minutes: ClassVar[None] = None
 
 
 class PerMinuteRuleBody(Request):
     type: Literal["per_minute"]
     rate_cents: PayCents
     cap_minutes: TaskMinutes | None = None
-
-    def to_rule(self) -> PaymentRule:
-        return PaymentRule(type=PayKind.PER_MINUTE, rate_cents=self.rate_cents, cap_minutes=self.cap_minutes)
+    amount_cents: ClassVar[None] = None
 
 
 PaymentRuleBody: TypeAlias = Annotated[FixedRuleBody | PerMinuteRuleBody, Field(discriminator="type")]
@@ -77,10 +72,7 @@ PaymentRuleBody: TypeAlias = Annotated[FixedRuleBody | PerMinuteRuleBody, Field(
 class OptionBody(Request):
     label: Label
     value: Label
-    exclusive: bool | None = None
-
-    def to_option(self) -> Option:
-        return Option(label=self.label, value=self.value, exclusive=bool(self.exclusive))
+    exclusive: No = False
 
 
 class DisplayConditionBody(Request):
@@ -88,49 +80,24 @@ class DisplayConditionBody(Request):
     op: Literal["in", "not_in"]
     values: Annotated[list[Label], Field(min_length=1, max_length=100)]
 
-    def to_condition(self) -> DisplayCondition:
-        return DisplayCondition(question_id=self.question_id, op=self.op, values=tuple(self.values))
-
 
 class QuestionBody(Request):
     id: Name
     question_markdown: RequiredText
     input_type: InputType
-    required: bool | None = None
+    required: Yes = True
     options: Annotated[list[OptionBody], Field(max_length=100)] | None = None
-    multi_select: bool | None = None
+    multi_select: No = False
     labels: Annotated[list[Label], Field(max_length=100)] | None = None
     min: Number | None = None
     max: Number | None = None
     display_condition: DisplayConditionBody | None = None
 
-    def to_question(self) -> FeedbackQuestion:
-        options, labels, condition = self.options, self.labels, self.display_condition
-        return FeedbackQuestion(
-            id=self.id,
-            question_markdown=self.question_markdown,
-            input_type=self.input_type,
-            required=self.required is not False,
-            options=None if options is None else tuple([each.to_option() for each in options]),
-            multi_select=self.multi_select is True,
-            labels=None if labels is None else tuple(labels),
-            min=self.min,
-            max=self.max,
-            display_condition=None if condition is None else condition.to_condition(),
-        )
-
 
 class PlacementBody(Request):
     element: Literal["window", "iframe"]
     position: Literal["top", "bottom", "left", "right"] | None = None
-    reveal_questions_during_test: bool | None = None
-
-    def to_placement(self) -> Placement:
-        return Placement(
-            element=self.element,
-            position=self.position,
-            reveal_questions_during_test=self.reveal_questions_during_test is True,
-        )
+    reveal_questions_during_test: No = False
 
 
 class ScreenCaptureBody(Request):
@@ -138,9 +105,6 @@ class ScreenCaptureBody(Request):
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     min: Captures | None = None
     max: Captures | None = None
-
-    def to_rule(self) -> ScreenCaptureRule:
-        return ScreenCaptureRule(type=self.type, interval_seconds=self.interval_seconds, min=self.min, max=self.max)
 
 
 class AudienceFilterBody(Request):
@@ -150,27 +114,17 @@ class AudienceFilterBody(Request):
     min: Whole | None = None
     max: Whole | None = None
 
-    def to_filter(self) -> AudienceFilter:
-        values = None if self.values is None else tuple(self.values)
-        return AudienceFilter(field=self.field, op=self.op, values=values, min=self.min, max=self.max)
-
 
 class TechConstraintBody(Request):
     category: Literal["screen", "os", "hardware", "internet", "browser", "peripheral"]
     rule: Literal["only", "exclude"]
     values: Annotated[list[Word], Field(min_length=1, max_length=20)]
 
-    def to_constraint(self) -> TechConstraint:
-        return TechConstraint(category=self.category, rule=self.rule, values=tuple(self.values))
-
 
 class LegalAgreementBody(Request):
     type: Word
     version: Word | None = None
     agreement_id: Name | None = None
-
-    def to_agreement(self) -> LegalAgreement:
-        return LegalAgreement(type=self.type, version=self.version, agreement_id=self.agreement_id)
 
 
 class ProofBody(Request):
@@ -188,68 +142,40 @@ class VariantBody(Request):
     target_testers_min: Annotated[int, Field(ge=0, le=10_000)]
     target_testers_max: Slots | None = None
     url: Url | None = None
-    description_mime_type: MimeType | None = None
+    description_mime_type: TextType = PLAIN
     placement: PlacementBody | None = None
-    screen_capture: Annotated[list[ScreenCaptureBody], Field(max_length=20)] | None = None
-    audience_filters: Annotated[list[AudienceFilterBody], Field(max_length=20)] | None = None
-    tech_constraints: Annotated[list[TechConstraintBody], Field(max_length=20)] | None = None
-
-    def to_variant(self, variant_id: UUID) -> Variant:
-        placement = self.placement
-        return Variant(
-            id=variant_id,
-            description=self.description,
-            feedback_questions=tuple([each.to_question() for each in self.feedback_questions]),
-            target_testers_min=self.target_testers_min,
-            target_testers_max=self.target_testers_max,
-            url=self.url,
-            description_mime_type=self.description_mime_type or PLAIN,
-            placement=None if placement is None else placement.to_placement(),
-            screen_capture=tuple([each.to_rule() for each in self.screen_capture or ()]),
-            audience_filters=tuple([each.to_filter() for each in self.audience_filters or ()]),
-            tech_constraints=tuple([each.to_constraint() for each in self.tech_constraints or ()]),
-        )
+    screen_capture: UpTo20[ScreenCaptureBody] = Field(default_factory=list)
+    audience_filters: UpTo20[AudienceFilterBody] = Field(default_factory=list)
+    tech_constraints: UpTo20[TechConstraintBody] = Field(default_factory=list)
 
 
 class CreateJobBody(Request):
-    """A job to post. What its fields must be to each other, the domain checks on the terms made of it."""
+    """A job to post: its fields are called as those of the terms, by which name a client sends them or not.
+
+    What its fields must be to each other, the domain checks on the terms made of it.
+    """
 
     title: Title
     target_testers: Slots
     category: Slug
-    job_posting_time_limit_minutes: Annotated[int, Field(ge=5, le=10_080)]
+    posting_window_minutes: Annotated[int, Field(ge=5, le=10_080, alias="jobPostingTimeLimitMinutes")]
     payment_rules: Annotated[list[PaymentRuleBody], Field(min_length=1, max_length=10)]
     variants: Annotated[list[VariantBody], Field(min_length=1, max_length=20)]
     description: LongText | None = None
-    description_mime_type: MimeType | None = None
+    description_mime_type: TextType = PLAIN
     project_id: Id | None = None
-    project_testers_only: bool | None = None
+    project_testers_only: No = False
     starts_at: InstantIn | None = None
-    task_hard_time_limit_minutes: TaskMinutes | None = None
-    task_paid_time_limit_minutes: TaskMinutes | None = None
-    legal_agreements: Annotated[list[LegalAgreementBody], Field(max_length=20)] | None = None
+    hard_limit_minutes: Annotated[TaskMinutes | None, or_else(30), Field(alias="taskHardTimeLimitMinutes")] = 30
+    paid_limit_minutes: Annotated[TaskMinutes | None, Field(alias="taskPaidTimeLimitMinutes")] = None
+    legal_agreements: UpTo20[LegalAgreementBody] = Field(default_factory=list)
     proof_of_completion: ProofBody | None = None
 
     def to_terms(self, variant_ids: Sequence[UUID], pricing: Pricing = PRICING) -> Terms:
         """The terms of the job, with an id for each variant; the caller adds the hash of a proof's password."""
-        named = zip(self.variants, variant_ids, strict=True)
-        return Terms(
-            title=self.title,
-            target_testers=self.target_testers,
-            category=self.category,
-            posting_window_minutes=self.job_posting_time_limit_minutes,
-            payment_rules=tuple([each.to_rule() for each in self.payment_rules]),
-            variants=tuple([variant.to_variant(variant_id) for variant, variant_id in named]),
-            pricing=pricing,
-            description=self.description,
-            description_mime_type=self.description_mime_type or PLAIN,
-            project_id=self.project_id,
-            project_testers_only=self.project_testers_only is True,
-            starts_at=self.starts_at,
-            hard_limit_minutes=self.task_hard_time_limit_minutes or 30,
-            paid_limit_minutes=self.task_paid_time_limit_minutes,
-            legal_agreements=tuple([each.to_agreement() for each in self.legal_agreements or ()]),
-        )
+        variants = [{**each.__dict__, "id": id_} for each, id_ in zip(self.variants, variant_ids, strict=True)]
+        said = {**self.__dict__, "variants": variants, "pricing": pricing, "proof_hash": None}
+        return convert(said, Terms, from_attributes=True)
 
 
 class ResizeBody(Request):
