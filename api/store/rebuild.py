@@ -2,34 +2,48 @@
 
 The new rows lie in tables of their own until they have caught up with the log; then, under the lock of the head,
 they take the place of the old ones. Readers see the old rows until then, and the new ones whole.
+
+What a long log says is worked out page by page on all cores, outside any lock; only the writing waits for the head.
 """
 
+import multiprocessing
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
 from api.store.mapper import to_recorded
-from api.store.rows import RowBatch
+from api.store.rows import Params, RowBatch
 from api.store.schema import create_indexes, create_table
 from api.store.sessions import Session
-from domain.recorded import Recorded
-from projections.read_model import Change, Table
 from projections.replay import TABLES, changes, views_version
 
 PAGE = 1_000
 NEW = "rebuilt_"
+LONG = 20_000
+"""Events in a log for which it pays to start processes."""
+PAGES_AHEAD = 4
+"""Pages for each process that are worked out before they can be written."""
 BUSY_PAUSE_SECONDS = 0.005
 BUSY_SECONDS = 60.0
 
 Progress = Callable[[int, int], None]
 """Told after each page: events done, and all there are."""
 
+Statements: TypeAlias = list[tuple[str, Params]]
+
 _HEAD = "SELECT position FROM head"
+_PAGE = (
+    "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
+    "WHERE position > ? AND position <= ? ORDER BY position"
+)
 
 
 def is_outdated(database: Database) -> bool:
@@ -41,48 +55,78 @@ def is_outdated(database: Database) -> bool:
 
 def rebuild(database: Database, progress: Progress) -> int:
     """Rebuild all read models; the number of events that were replayed. If it fails, they are as they were."""
-    tables = {table.name: replace(table, name=NEW + table.name) for table in TABLES}
-    with closing(database.session()) as session:
+    with closing(database.background_session()) as session:
         try:
-            _make(session, tables)
-            return _fill(session, tables, progress)
+            return _fill(session, database, _make(session), progress)
         except BaseException:
             session.rollback()
             with suppress(StoreBusy, StoreFailed):  # what stays is dropped by the next rebuild
                 _begin(session)
-                _drop(session, tables)
+                _drop(session)
                 session.commit()
             raise
 
 
-def _make(session: Session, tables: dict[str, Table]) -> None:
-    _begin(session)
-    _drop(session, tables)
-    for new in tables.values():
+def _make(session: Session) -> int:
+    """Empty tables; how long the log is."""
+    end = _begin(session)
+    _drop(session)
+    for new in (replace(table, name=NEW + table.name) for table in TABLES):
         session.define(create_table(new))
         for statement in create_indexes(new, uuid4().hex):
             session.define(statement)
     session.commit()
+    return end
 
 
-def _drop(session: Session, tables: dict[str, Table]) -> None:
-    for new in tables.values():
-        session.define(f"DROP TABLE IF EXISTS {new.name}")
+def _drop(session: Session) -> None:
+    for table in TABLES:
+        session.define(f"DROP TABLE IF EXISTS {NEW}{table.name}")
 
 
-def _fill(session: Session, tables: dict[str, Table], progress: Progress) -> int:
+def _fill(session: Session, database: Database, end: int, progress: Progress) -> int:
     done = 0
+    if end > LONG:
+        for done, statements in _worked_out(database, end):
+            _begin(session)
+            _write(session, statements)
+            session.commit()
+            progress(done, end)
     while True:
         end = _begin(session)
-        page = _page(session, done)
-        _write(session, page, tables)
+        page = session.read(_PAGE, (done, min(done + PAGE, end)))
+        _write(session, _statements(page))
         done += len(page)
         if done == end:
-            _swap(session, tables)
+            _swap(session)
         progress(done, end)
         session.commit()
         if done == end:
             return done
+
+
+def _worked_out(database: Database, end: int) -> Iterator[tuple[int, Statements]]:
+    """Page by page up to a position: up to where, and what is to be written for it. Made by processes of their own."""
+    processes = os.cpu_count() or 1
+    pages = iter([(after, min(after + PAGE, end)) for after in range(0, end, PAGE)])
+    # Spawned: whoever calls may have threads, which a fork would not take along.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        ahead: deque[tuple[int, Future[Statements]]] = deque()
+        try:
+            while True:
+                while len(ahead) < processes * PAGES_AHEAD and (page := next(pages, None)):
+                    ahead.append((page[1], pool.submit(_work_out, database, *page)))
+                if not ahead:
+                    return
+                until, statements = ahead.popleft()
+                yield until, statements.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _work_out(database: Database, after: int, until: int) -> Statements:
+    with closing(database.reader()) as reader:
+        return _statements(reader.rows(_PAGE, (after, until)))
 
 
 def _begin(session: Session) -> int:
@@ -98,31 +142,21 @@ def _begin(session: Session) -> int:
             sleep(BUSY_PAUSE_SECONDS)
 
 
-def _page(session: Session, after: int) -> list[Recorded[Any]]:
-    rows = session.read(
-        "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
-        "WHERE position > ? ORDER BY position LIMIT ?",
-        (after, PAGE),
-    )
-    return [to_recorded(UUID(stream), *rest) for stream, *rest in rows]
+def _statements(page: Sequence[Sequence[Any]]) -> Statements:
+    batch = RowBatch(NEW)
+    batch.take(changes([to_recorded(UUID(stream), *rest) for stream, *rest in page]))
+    return list(batch.statements())
 
 
-def _write(session: Session, page: Sequence[Recorded[Any]], tables: dict[str, Table]) -> None:
-    batch = RowBatch()
-    batch.take(_renamed(changes(page), tables))
-    for sql, params in batch.statements():
+def _write(session: Session, statements: Statements) -> None:
+    for sql, params in statements:
         session.write(sql, params)
 
 
-def _renamed(found: Iterator[Change], tables: dict[str, Table]) -> Iterator[Change]:
-    for change in found:
-        yield replace(change, table=tables[change.table.name])
-
-
-def _swap(session: Session, tables: dict[str, Table]) -> None:
-    for name, new in tables.items():
-        session.define(f"DROP TABLE IF EXISTS {name}")
-        session.define(f"ALTER TABLE {new.name} RENAME TO {name}")
+def _swap(session: Session) -> None:
+    for table in TABLES:
+        session.define(f"DROP TABLE IF EXISTS {table.name}")
+        session.define(f"ALTER TABLE {NEW}{table.name} RENAME TO {table.name}")
     session.write(
         "UPDATE head SET views_version = ?, next_due = (SELECT min(due_at) FROM "
         "(SELECT due_at FROM jobs WHERE due_at IS NOT NULL UNION ALL "

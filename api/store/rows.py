@@ -10,9 +10,10 @@ Params = list[tuple[Value, ...]]
 
 
 class RowBatch:
-    """One row is written once a batch, however many events changed it."""
+    """One row is written once a batch, however many events changed it. ``prefix`` stands before the tables' names."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._inserts: dict[str, tuple[Table, dict[Value, dict[str, Value]]]] = {}
         self._updates: dict[tuple[str, Value], Update] = {}
         self._adds: dict[tuple[str, Value], Add] = {}
@@ -54,13 +55,13 @@ class RowBatch:
     def statements(self) -> Iterator[tuple[str, Params]]:
         """SQL with its parameters: first the new rows, then what changes in those that were there."""
         for table, rows in self._inserts.values():
-            yield insert_sql(table), [_values(table)(row) for row in rows.values()]
+            yield _insert_sql(self._prefix, table), [_values(table)(row) for row in rows.values()]
         by_shape: dict[str, Params] = {}
         for update in self._updates.values():
-            sql = _update_sql(update.table, tuple(update.values), tuple(update.added))
+            sql = _update_sql(self._prefix, update.table, tuple(update.values), tuple(update.added))
             by_shape.setdefault(sql, []).append((*update.values.values(), *update.added.values(), update.key))
         for add in self._adds.values():
-            sql = _add_sql(add.table, tuple(add.row), tuple(add.added))
+            sql = _add_sql(self._prefix, add.table, tuple(add.row), tuple(add.added))
             by_shape.setdefault(sql, []).append((*add.row.values(), *add.added.values()))
         yield from by_shape.items()
 
@@ -82,23 +83,23 @@ def _values(table: Table) -> Callable[[dict[str, Value]], tuple[Value, ...]]:
 
 
 @cache
-def insert_sql(table: Table) -> str:
+def _insert_sql(prefix: str, table: Table) -> str:
     """A statement that takes a value for every column."""
-    return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({_marks(len(table.columns))})"
+    return f"INSERT INTO {prefix}{table.name} ({', '.join(table.columns)}) VALUES ({_marks(len(table.columns))})"
 
 
 @cache
-def _update_sql(table: Table, values: tuple[str, ...], added: tuple[str, ...]) -> str:
+def _update_sql(prefix: str, table: Table, values: tuple[str, ...], added: tuple[str, ...]) -> str:
     sets = [f"{column} = ?" for column in values] + [f"{column} = {column} + ?" for column in added]
-    return f"UPDATE {table.name} SET {', '.join(sets)} WHERE {table.key} = ?"
+    return f"UPDATE {prefix}{table.name} SET {', '.join(sets)} WHERE {table.key} = ?"
 
 
 @cache
-def _add_sql(table: Table, row: tuple[str, ...], added: tuple[str, ...]) -> str:
+def _add_sql(prefix: str, table: Table, row: tuple[str, ...], added: tuple[str, ...]) -> str:
     columns = (*row, *added)
-    sums = ", ".join(f"{column} = {table.name}.{column} + excluded.{column}" for column in added)
+    sums = ", ".join(f"{column} = {prefix}{table.name}.{column} + excluded.{column}" for column in added)
     return (
-        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({_marks(len(columns))}) "
+        f"INSERT INTO {prefix}{table.name} ({', '.join(columns)}) VALUES ({_marks(len(columns))}) "
         f"ON CONFLICT ({table.key}) DO UPDATE SET {sums}"
     )
 

@@ -22,6 +22,7 @@ from tests.simulation.commands import Pay, Terms, Version
 from tests.simulation.drivers import job_body
 
 ROUNDS = 3
+PATIENCE_SECONDS = 60
 OWNERS = [f"owner {number}" for number in range(3)]
 TESTERS = [f"tester {number}" for number in range(5)]
 PRINCIPALS = {**dict.fromkeys(OWNERS, Role.OWNER), **dict.fromkeys(TESTERS, Role.TESTER)}
@@ -62,14 +63,18 @@ class Load:
         asked.answer = asked.send(client)
         return asked.answer
 
-    def run_until_killed(self, seconds: float) -> None:
+    def run_until_killed(self, acknowledged: int) -> None:
+        """Kill the server amid the load, once it has acknowledged so many more."""
+        enough = len(self.acknowledged) + acknowledged
         with ThreadPoolExecutor(len(PRINCIPALS)) as threads:
             lives = [
                 threads.submit(self._until_it_goes_away, self.own if who in OWNERS else self.test, who)
                 for who in PRINCIPALS
             ]
-            time.sleep(seconds)
-            self.server.kill()
+            try:
+                until_it_holds(lambda: len(self.acknowledged) >= enough, f"{acknowledged} more are acknowledged")
+            finally:
+                self.server.kill()
             for life in lives:
                 life.result()
 
@@ -152,9 +157,17 @@ def repeat_what_was_cut_off(load: Load) -> None:
             assert not written[asked.key], f"{asked} was in the log and is done again"
 
 
+def until_it_holds(condition: Callable[[], bool], what: str) -> None:
+    """Raises AssertionError when it takes too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"in vain was it waited until {what}"
+        time.sleep(0.01)
+
+
 def _sent_until_known(asked: Asked, client: Client) -> Answer:
     """A purchase that was under way is seen through first."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (answer := asked.send(client)).status == 409 and answer.body["code"] == "idempotency_in_progress":
         assert time.monotonic() < deadline, f"{asked} stays in progress"
         time.sleep(0.05)
@@ -187,9 +200,7 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing_that_it_acknowled
     try:
         for number in range(ROUNDS):
             server.start()
-            before = len(load.acknowledged)
-            load.run_until_killed(0.5 + 0.3 * number)
-            assert len(load.acknowledged) > before + 20, "there was no load to speak of"
+            load.run_until_killed(30 + 70 * number)
             server.start()
             check_that_nothing_is_lost(load)
             repeat_what_was_cut_off(load)

@@ -143,8 +143,9 @@ class History:
         del self._streams[stream_id]
 
     def _write(self) -> None:
-        self._store.append(self._events)
-        self._events.clear()
+        if self._events:
+            self._store.append(self._events)
+            self._events.clear()
 
     def _commit(self) -> None:
         self._head.position, self._head.last_time = self.position, self.now

@@ -85,6 +85,17 @@ def test_it_tells_how_far_it_is_in_pages(path: Where, monkeypatch: pytest.Monkey
     assert tables(path) == live
 
 
+def test_several_processes_work_a_long_log_out_and_give_the_same_rows(
+    path: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.store.rebuild.LONG", 0)
+    monkeypatch.setattr("api.store.rebuild.PAGE", 50)
+    live, told = tables(path), list[int]()
+    count = rebuild(database(path), lambda done, total: told.append(done))
+    assert told == [*range(50, count, 50), count, count]
+    assert tables(path) == live
+
+
 def test_rebuilding_heals_rows_that_somebody_touched(path: Where) -> None:
     live = tables(path)
     execute(path, "UPDATE balances SET balance_cents = balance_cents + 1")
