@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.job.events import Created
 from domain.sealed import (
     SealedText,
     billing_discrepancy_place,
@@ -15,6 +16,8 @@ from domain.sealed import (
     statement_place,
 )
 from domain.times import Instant
+from projections.json import text
+from projections.terms_view import terms_view, variant_view
 from projections.times import iso, iso_or_none
 from projections.views import TESTER_INPUT, Opens, Row, feedback, flags_view, opened
 
@@ -61,10 +64,11 @@ def _claimed(claim: Row, opens: Opens) -> dict[str, Any]:
     }
 
 
-def pinned_terms(row: Row) -> dict[str, Any]:
-    """What the owner posted, and everybody agreed to. The row is a job's, joined with its terms."""
-    posted, terms, maxima = _decode(row["posted"]), _decode(row["terms"]), _decode(row["maxima"])
-    variants = [{**each, "targetTestersMax": maxima[each["id"]]} for each in _decode(row["variants"])]
+def pinned_terms(row: Row, created: Created) -> dict[str, Any]:
+    """What the owner posted, and everybody agreed to. The row is the job's."""
+    posted, maxima = _decode(row["posted"]), _decode(row["maxima"])
+    terms = terms_view(created.terms, created.posting_ends_at)
+    variants = [{**variant_view(v), "targetTestersMax": maxima[text(v.id)]} for v in created.terms.variants]
     shown = {name: posted[name] for name in ("title", "createdAt", "projectId", "paymentRules")}
     return {**shown, **terms, "targetTesters": row["target_testers"], "variants": variants}
 

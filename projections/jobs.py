@@ -1,6 +1,6 @@
-"""Jobs: one row a job for the list and the changing part of the detail, one for the terms that never change."""
+"""Jobs: one row a job, for the list and for what changes in the detail. Its terms never change: the log has them."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from domain.job.terms import Terms
 from domain.recorded import Recorded
 from projections.json import text, to_json
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update, Value
-from projections.terms_view import posted_view, terms_view, variant_view
+from projections.terms_view import posted_view
 
 JOBS = Table(
     name="jobs",
@@ -54,22 +54,10 @@ the part of the list's item that never changes, as JSON. ``openness``: 0 no vari
 known, 1 some do, 2 all do. ``escrow_balance_cents`` is the ledger's: the balance of the job's escrow account.
 """
 
-JOB_TERMS = Table(
-    name="job_terms",
-    key="position",
-    primary_key="position",
-    columns={"position": "INTEGER", "terms": "TEXT", "variants": "TEXT", "open_variants": "TEXT"},
-)
-"""The terms and the variants as the detail shows them, JSON, by the job's position of creation.
-
-``open_variants`` are the ids of the variants that take a tester of whom nothing is known, where not all do.
-"""
-
 
 def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
     event, terms = recorded.event, recorded.event.terms
     job_id = text(recorded.stream)
-    open_variants = eligible_variants(terms)
     yield Insert(
         JOBS,
         job_id,
@@ -86,7 +74,7 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
             "open_slots": terms.target_testers,
             "assignments": 0,
             "completed": 0,
-            "openness": _openness(terms, open_variants),
+            "openness": _openness(terms),
             "escrow_hold_cents": event.hold_cents,
             "escrow_balance_cents": 0,
             "starts_at": terms.starts_at,
@@ -96,17 +84,11 @@ def _created(recorded: Recorded[e.Created]) -> Iterator[Change]:
             "posted": to_json(posted_view(job_id, terms, recorded.occurred_at)),
         },
     )
-    terms_row: dict[str, Value] = {
-        "position": recorded.position,
-        "terms": to_json(terms_view(terms, event.posting_ends_at)),
-        "variants": to_json([variant_view(v) for v in terms.variants]),
-        "open_variants": None if len(open_variants) == len(terms.variants) else to_json([v.id for v in open_variants]),
-    }
-    yield Insert(JOB_TERMS, recorded.position, terms_row)
 
 
-def _openness(terms: Terms, open_variants: Sized) -> int:
-    return 2 if len(open_variants) == len(terms.variants) else min(len(open_variants), 1)
+def _openness(terms: Terms) -> int:
+    open_to_all = len(eligible_variants(terms))
+    return 2 if open_to_all == len(terms.variants) else min(open_to_all, 1)
 
 
 def _update(recorded: Recorded[Any], values: dict[str, Value] | None = None, **added: int) -> Update:
@@ -203,8 +185,8 @@ def _version_only(recorded: Recorded[Any]) -> Iterator[Change]:
 
 JOB_LIST = ReadModel(
     name="jobs",
-    version=1,
-    tables=(JOBS, JOB_TERMS),
+    version=2,
+    tables=(JOBS,),
     projectors={
         e.Created: _created,
         e.Paused: _paused,

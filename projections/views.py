@@ -6,10 +6,14 @@ from uuid import UUID
 
 import msgspec
 
-from domain.job.slots import Room, open_room
+from domain.job.events import Created
+from domain.job.slots import Room, eligible_variants, open_room
 from domain.job.state import MAX_STATEMENTS
+from domain.job.terms import Terms
 from domain.sealed import SealedText, answers_place, claim_place
+from projections.json import text, to_json
 from projections.ledger import entry_id
+from projections.terms_view import terms_view, variant_view
 from projections.times import iso, iso_or_none
 
 Row = Mapping[str, Any]
@@ -31,8 +35,6 @@ DETAIL_COLUMNS = (
     "escrow_balance_cents",
     "closed_reason",
     "maxima",
-    "terms",
-    "variants",
 )
 
 
@@ -51,34 +53,28 @@ def _quoted(word: str | None) -> str:
     return "null" if word is None else f'"{word}"'
 
 
-def job_detail_head(row: Any) -> str:
+def job_detail_head(row: Any, created: Created) -> str:
     """A job's detail as JSON up to its variants, without the closing brace. See DETAIL_COLUMNS."""
     item = job_list_item(row[: len(LIST_COLUMNS)])
+    terms = to_json(terms_view(created.terms, created.posting_ends_at))
     return (
         f'{item[:-1]},"settlementDeadline":{_quoted(iso_or_none(row["settlement_deadline"]))},'
         f'"escrowBalanceCents":{row["escrow_balance_cents"]},"closedReason":{_quoted(row["closed_reason"])},'
-        f"{row['terms'][1:-1]}"
+        f"{terms[1:-1]}"
     )
 
 
-class _Named(msgspec.Struct):
-    id: str
-
-
-_decode_names = msgspec.json.Decoder(list[_Named]).decode
-_decode_each = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-def variant_heads(row: Row, counts: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
+def variant_heads(row: Row, terms: Terms, counts: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
     """Each variant's id, and the variant as JSON up to its completed assignments, without the closing brace.
 
     ``counts`` are the taken and completed assignments, by variant id.
     """
     maxima = _decode(row["maxima"])
-    for named, raw in zip(_decode_names(row["variants"]), _decode_each(row["variants"]), strict=True):
-        taken, completed = counts.get(named.id, (0, 0))
+    for variant in terms.variants:
+        variant_id = text(variant.id)
+        taken, completed = counts.get(variant_id, (0, 0))
         progress = b',"targetTestersMax":%d,"assignmentCount":%d,"completedCount":%d'
-        yield named.id, bytes(raw)[:-1] + progress % (maxima[named.id], taken, completed)
+        yield variant_id, _encode(variant_view(variant))[:-1] + progress % (maxima[variant_id], taken, completed)
 
 
 def assignment_pieces(rows: Iterator[Sequence[Row]], job_settlement: str | None, opens: Opens) -> Iterator[bytes]:
@@ -180,16 +176,16 @@ def _claim(row: Row, opens: Opens) -> dict[str, Any] | None:
     }
 
 
-def variant_of(row: Row) -> dict[str, Any]:
+def variant_of(row: Row, terms: Terms) -> dict[str, Any]:
     """The variant of an assignment's row, which is joined with its job's."""
     variant_id = row["variant_id"]
-    variant: dict[str, Any] = next(v for v in _decode(row["variants"]) if v["id"] == variant_id)
-    return {**variant, "targetTestersMax": _decode(row["maxima"])[variant_id]}
+    variant = next(v for v in terms.variants if text(v.id) == variant_id)
+    return {**variant_view(variant), "targetTestersMax": _decode(row["maxima"])[variant_id]}
 
 
-def offered_job(row: Row) -> dict[str, Any]:
+def offered_job(row: Row, created: Created) -> dict[str, Any]:
     """A job as a tester sees it who may take it."""
-    posted, terms = _decode(row["posted"]), _decode(row["terms"])
+    posted, terms = _decode(row["posted"]), terms_view(created.terms, created.posting_ends_at)
     shown = ("description", "descriptionMimeType", "category", "taskHardTimeLimitMinutes", "taskPaidTimeLimitMinutes")
     also = ("legalAgreements", "proofOfCompletion", "postingEndsAt")
     return {
@@ -202,14 +198,13 @@ def offered_job(row: Row) -> dict[str, Any]:
     }
 
 
-def has_room(row: Row, counts: Mapping[str, tuple[int, int]]) -> bool:
+def has_room(row: Row, terms: Terms, counts: Mapping[str, tuple[int, int]]) -> bool:
     """Whether a job has an open slot in a variant that takes a tester of whom nothing is known."""
     maxima = _decode(row["maxima"])
     rooms = [
-        Room(UUID(v["id"]), v["targetTestersMin"], maxima[v["id"]], counts.get(v["id"], (0, 0))[0])
-        for v in _decode(row["variants"])
+        Room(v.id, v.target_testers_min, maxima[text(v.id)], counts.get(text(v.id), (0, 0))[0]) for v in terms.variants
     ]
-    eligible = {UUID(variant_id) for variant_id in _decode(row["open_variants"])}
+    eligible = {v.id for v in eligible_variants(terms)}
     return open_room(rooms, eligible, row["open_slots"]) is not None
 
 

@@ -74,6 +74,12 @@ def to_recorded(stream: UUID, version: int, position: int, name: str, state: byt
     )
 
 
+def event_in(state: bytes, kind: type[E]) -> E:
+    """The event, of a kind that is known, in its stored bytes. Raises msgspec.MsgspecError for another form."""
+    envelope: Envelope[E] = _DECODERS[NAMES[kind]].decode(state)
+    return envelope.event
+
+
 class EventMapper(Mapper[UUID]):
     """The library's port for it. A stored event that comes without a position gets position 0."""
 

@@ -140,10 +140,11 @@ class SQLAudit:
         return end
 
     def job_at(self, job_id: UUID, version: int) -> bytes:
-        with replayed([self._sealed_stream(job_id, 0, version)], lambda done: None) as connection:
+        events = self._sealed_stream(job_id, 0, version)
+        with replayed([events], lambda done: None) as connection:
             reader = SQLiteReader(connection)
             (row,) = reader.rows(DETAIL, (str(job_id),))
-            return b"".join(detail_pieces(reader, row, None, self._seals.open))
+            return b"".join(detail_pieces(reader, row, events[0].event, None, self._seals.open))
 
     def billing_at(self, owner_id: UUID, position: int) -> tuple[int, int]:
         credits_of, escrows = f"owner:{owner_id}:credits", f"owner:{owner_id}:escrow:%"

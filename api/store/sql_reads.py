@@ -12,7 +12,9 @@ import msgspec
 from api.service.cache import GenerationCache
 from api.service.ports import Head
 from api.service.reads import DisputedWork, DisputeFile, JobFilter, LedgerFilter, Page, Principal, VerdictFilter
+from api.store.mapper import event_in
 from api.store.sessions import Reader, first
+from domain.job.events import Created
 from domain.recorded import Actor, ActorKind
 from domain.times import Instant
 from projections import dispute_views, views
@@ -167,16 +169,17 @@ class SQLReads:
 
         With more than AT_ONCE completed assignments the pieces hold a connection of their own until used up.
         """
-        row = self._one(DETAIL, str(job_id))
+        row = self._one(_DETAIL_AND_TERMS, str(job_id))
         if row["assignments"]:  # more statements follow, on the same state of the database
             return _begun(self._detail_of_several(job_id, timed_out))
-        return row["version"], detail_pieces(self._reader, row, timed_out, self._opens)
+        return row["version"], detail_pieces(self._reader, row, _created(row), timed_out, self._opens)
 
     def _detail_of_several(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
         with self._snapshot():
-            row = self._one(DETAIL, str(job_id))
+            row = self._one(_DETAIL_AND_TERMS, str(job_id))
             if row["completed"] <= AT_ONCE:
-                return iter([row["version"], *detail_pieces(self._reader, row, timed_out, self._opens)])
+                pieces = detail_pieces(self._reader, row, _created(row), timed_out, self._opens)
+                return iter([row["version"], *pieces])
         return self._detail_on_its_own(job_id, timed_out)
 
     def _detail_on_its_own(self, job_id: UUID, timed_out: bool | None) -> Iterator[int | bytes]:
@@ -184,9 +187,9 @@ class SQLReads:
         reader = self._reader.another()
         try:
             with reader.snapshot():
-                row = reader.rows(DETAIL, (str(job_id),))[0]
+                row = reader.rows(_DETAIL_AND_TERMS, (str(job_id),))[0]
                 yield row["version"]
-                yield from detail_pieces(reader, row, timed_out, self._opens)
+                yield from detail_pieces(reader, row, _created(row), timed_out, self._opens)
         finally:
             reader.close()
 
@@ -217,14 +220,14 @@ class SQLReads:
         """Jobs with a slot that this tester may take now, newest first."""
         with self._snapshot(), self._reader.stream(_OFFERED, (_or_last(before), now, str(tester_id))) as rows:
             found = list(islice((row for row in rows if self._has_room(row)), limit + 1))
-        return _page(found, limit, "position", views.offered_job)
+        return _page(found, limit, "position", lambda row: views.offered_job(row, _created(row)))
 
     def _has_room(self, row: Row) -> bool:
         """Whether one of the variants that take anybody is open; where all do, an open slot is enough."""
         if row["openness"] == 2:
             return True
         counts = _counts(self._reader, row["job_id"])
-        return views.has_room(row, counts)
+        return views.has_room(row, _created(row).terms, counts)
 
     def tester_assignments(self, tester_id: UUID, before: int | None, limit: int) -> Page:
         """The tester's own assignments, newest first."""
@@ -240,7 +243,7 @@ class SQLReads:
         return self._tester_assignment(self._one(_TESTER_ASSIGNMENT + "WHERE a.assignment_id = ?", str(assignment_id)))
 
     def _tester_assignment(self, row: Row) -> dict[str, Any]:
-        return views.tester_assignment(row, views.variant_of(row), self._opens)
+        return views.tester_assignment(row, views.variant_of(row, _created(row).terms), self._opens)
 
     def wallet(self, tester_id: UUID) -> dict[str, Any]:
         return views.wallet(self._one("SELECT * FROM wallets WHERE tester_id = ?", str(tester_id)))
@@ -330,7 +333,7 @@ class SQLReads:
             dispute = self._one("SELECT * FROM disputes WHERE job_id = ?", named)
             if dispute is None:
                 return None
-            job = self._one(DETAIL, named)
+            job = self._one(_DETAIL_AND_TERMS, named)
             claims = self._all(
                 _CLAIM + "WHERE c.job_id = ? AND c.entry > ? ORDER BY c.entry LIMIT ?", named, after or 0, limit + 1
             )
@@ -340,7 +343,7 @@ class SQLReads:
             return DisputeFile(
                 version=job["version"],
                 head=dispute_views.dispute_head(dispute, now, self._opens),
-                terms=dispute_views.pinned_terms(job),
+                terms=dispute_views.pinned_terms(job, _created(job)),
                 on_owner=self._verdicts("owner_id", dispute["owner_id"], first and first[0], EARLIER_VERDICTS),
                 work=_page(claims, limit, "entry", self._disputed_work),
             )
@@ -370,8 +373,8 @@ class SQLReads:
 
 
 _TESTER_ASSIGNMENT = (
-    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, variants, category, description, statements "
-    "FROM assignments a JOIN jobs ON jobs.job_id = a.job_id JOIN job_terms ON job_terms.position = jobs.position "
+    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, state, category, description, statements "
+    "FROM assignments a JOIN jobs ON jobs.job_id = a.job_id JOIN stored_events e ON e.position = jobs.position "
     "LEFT JOIN claims ON claims.assignment_id = a.assignment_id "
 )
 
@@ -389,11 +392,14 @@ BALANCES_OF_ALL_ACCOUNTS = (
     "SELECT 'owner:' || owner_id || ':escrow:' || job_id, escrow_balance_cents FROM jobs ORDER BY 1"
 )
 _JOBS = f"SELECT {', '.join(views.LIST_COLUMNS)} FROM jobs WHERE owner_id = ? AND position < ? "
-DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs JOIN job_terms USING (position) WHERE job_id = ?"
+DETAIL = f"SELECT {', '.join(views.DETAIL_COLUMNS)} FROM jobs WHERE job_id = ?"
+_DETAIL_AND_TERMS = (
+    f"SELECT {', '.join(views.DETAIL_COLUMNS)}, state FROM jobs JOIN stored_events USING (position) WHERE job_id = ?"
+)
 
 
 _OFFERED = (
-    "SELECT jobs.*, terms, variants, open_variants FROM jobs JOIN job_terms USING (position) "
+    "SELECT jobs.*, state FROM jobs JOIN stored_events USING (position) "
     "WHERE status = 'active' AND open_slots > 0 AND openness > 0 AND position < ? "
     "AND (starts_at IS NULL OR starts_at <= ?) "
     "AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.tester_id = ? AND a.job_id = jobs.job_id) "
@@ -401,14 +407,21 @@ _OFFERED = (
 )
 
 
-def detail_pieces(reader: Reader, row: Row, timed_out: bool | None, opens: views.Opens) -> Iterator[bytes]:
+def _created(row: Row) -> Created:
+    """The event that a job began with, which has its terms; it is joined to the row as it was stored."""
+    return event_in(row["state"], Created)
+
+
+def detail_pieces(
+    reader: Reader, row: Row, created: Created, timed_out: bool | None, opens: views.Opens
+) -> Iterator[bytes]:
     """A job's detail in pieces of JSON."""
     waited = "" if timed_out is None else f',"timedOut":{"true" if timed_out else "false"}'
-    yield f'{views.job_detail_head(row)}{waited},"variants":['.encode()
+    yield f'{views.job_detail_head(row, created)}{waited},"variants":['.encode()
     job_id = row["job_id"]
     counts = _counts(reader, job_id) if row["assignments"] else {}
     opening = b""
-    for variant_id, head in views.variant_heads(row, counts):
+    for variant_id, head in views.variant_heads(row, created.terms, counts):
         yield opening + head + b',"completedAssignments":['
         if row["completed"]:
             rows = _completed(reader, job_id, variant_id)
