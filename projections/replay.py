@@ -11,6 +11,7 @@ from projections.jobs import JOB_LIST
 from projections.ledger import LEDGER
 from projections.purchases import PURCHASE_LIST
 from projections.read_model import Change, Projector, ReadModel, Table
+from projections.reconciliations import RECONCILIATION_LIST
 from projections.wallets import WALLET_LIST
 
 READ_MODELS: tuple[ReadModel, ...] = (
@@ -21,6 +22,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     WALLET_LIST,
     PURCHASE_LIST,
     ACCESS_LIST,
+    RECONCILIATION_LIST,
 )
 
 TABLES: tuple[Table, ...] = tuple(table for model in READ_MODELS for table in model.tables)

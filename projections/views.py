@@ -295,6 +295,31 @@ def wallet(row: Row | None) -> dict[str, Any]:
     }
 
 
+def reconciliation_item(row: Row) -> dict[str, Any]:
+    """A reconciliation as lists show it."""
+    item: dict[str, Any] = _decode(row["item"])
+    return item
+
+
+def reconciliation(row: Row) -> dict[str, Any]:
+    """A reconciliation with all that was counted."""
+    return {**reconciliation_item(row), "evidence": msgspec.Raw(row["evidence"].encode())}
+
+
+def reconciliation_break(row: Row) -> dict[str, Any]:
+    """A break, and what operators have decided about it."""
+    item: dict[str, Any] = _decode(row["item"])
+    return {
+        **item,
+        "status": row["status"] or "open",
+        "reason": row["reason"],
+        "proposedBy": row["proposed_by"],
+        "proposedAt": iso_or_none(row["proposed_at"]),
+        "confirmedBy": row["confirmed_by"],
+        "confirmedAt": iso_or_none(row["confirmed_at"]),
+    }
+
+
 def key_item(row: Row) -> dict[str, Any]:
     """A key as operators see it; the key itself is nowhere."""
     return {

@@ -26,6 +26,7 @@ from api.store.postgres_session import named_rows
 from api.store.sql_audit import SQLAudit
 from api.store.sql_digest import SQLDigest
 from api.store.sql_reads import SQLReads
+from api.store.sql_snapshot import SQLReplays
 from api.store.sql_store import SQLStore
 from domain.access.events import Role
 from domain.recorded import SYSTEM
@@ -128,7 +129,14 @@ class Local:
         self.audit = SQLAudit(self.database.reader(), self.seals)
         evidence = Evidence(self.digest, None, CheckpointFiles(Path("never-written")))
         self.service = Service(
-            self.store, self.reads, self.clock, gateway, evidence=evidence, audit=self.audit, seals=self.seals
+            self.store,
+            self.reads,
+            self.clock,
+            gateway,
+            evidence=evidence,
+            audit=self.audit,
+            seals=self.seals,
+            replays=SQLReplays(self.database.reader),
         )
         self.committer = self.service.committer
 

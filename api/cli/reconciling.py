@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from api.cli.export import ExportFailed, write_text
+from api.service.reconciliations import program
+from domain.books.events import Reconciled
 from domain.recorded import Recorded
+from projections.reconcile.kept import kept
 from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import Result, reconcile
-from projections.reconcile.report import breaks_csv, document, roll_forward_csv
+from projections.reconcile.report import FileRead, breaks_csv, document, roll_forward_csv
 from projections.reconcile.statement import StatementLine, StatementWrong, read_statement
 from projections.reconcile.told import Snapshot
 from projections.times import iso_or_none
@@ -44,14 +46,23 @@ class Statement:
             self._hash.update(raw)
             yield raw.decode("utf-8")
 
-    def evidence(self) -> dict[str, Any]:
-        return {"file": self._path.name, "sha256": self._hash.hexdigest(), "lines": self._lines}
+    def read(self) -> FileRead:
+        """What was read."""
+        return FileRead(self._path.name, self._hash.hexdigest(), self._lines)
+
+
+class Run(NamedTuple):
+    """A reconciliation, its document, and the event that may keep it."""
+
+    result: Result
+    document: dict[str, Any]
+    kept: Reconciled
 
 
 def run(
     log: Iterable[Recorded[Any]], told: Snapshot, period: Period, files: list[Path], fee_basis_points: int | None
-) -> tuple[Result, dict[str, Any]]:
-    """A reconciliation and its document. Raises StatementWrong."""
+) -> Run:
+    """Reconcile. Raises StatementWrong."""
     statements = [Statement(path) for path in files]
     lines = [line for statement in statements for line in statement.lines()] if files else None
     result = reconcile(log, told, period, lines, fee_basis_points)
@@ -60,9 +71,11 @@ def run(
         "asOf": iso_or_none(period.as_of),
         "knownAt": iso_or_none(period.known_at),
         "feeBasisPoints": fee_basis_points,
-        "program": f"tallyhold {version('tallyhold')}",
+        "program": program(),
     }
-    return result, document(result, parameters, [statement.evidence() for statement in statements])
+    read = [statement.read() for statement in statements]
+    made = document(result, parameters, read)
+    return Run(result, made, kept(result, made, period, "UTC", read))
 
 
 def write_evidence(folder: Path, result: Result, told: dict[str, Any]) -> None:

@@ -59,6 +59,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
 _UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_NUMBER = re.compile("[1-9][0-9]{0,8}")
 _PROBLEM = b"application/problem+json"
 _JSON = b"application/json"
 _NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0), SYSTEM)
@@ -115,7 +116,15 @@ def _ids(route: Route, values: list[str]) -> dict[str, Any]:
         return {}
     names = [step[1:-1] for step in route.steps if step.startswith("{")]
     read = _entry if route.subject is Subject.OWNERS_ENTRY else _uuid
-    return {name: read(value) for name, value in zip(names, values, strict=True)}
+    return {
+        name: _number(value) if name == "number" else read(value) for name, value in zip(names, values, strict=True)
+    }
+
+
+def _number(text: str) -> int:
+    if _NUMBER.fullmatch(text) is None:
+        raise NotFound("There is no such thing: the number in the path is none.")
+    return int(text)
 
 
 def _uuid(text: str) -> UUID:
@@ -253,6 +262,13 @@ class Endpoint(BaseRoute):
         if route.subject is Subject.KEY:
             if reads.stream_of_key(named) is None:
                 raise NotFound("There is no such key.")
+            return
+        if route.subject is Subject.RECONCILIATION:
+            breaks = reads.breaks_of_run(named)
+            if breaks is None:
+                raise NotFound("There is no such reconciliation.")
+            if ids.get("number", 0) > breaks:
+                raise NotFound("The reconciliation has no break of this number.")
             return
         if route.subject is Subject.OWNERS_ENTRY:
             is_there, owner_id = self._service.audit.owner_of_entry(named)

@@ -186,10 +186,14 @@ def _parameters(route: Route, schemas: Mapping[str, Json]) -> Iterator[Json]:
 
 def _path_parameter(route: Route, name: str, of: str) -> Json:
     if route.subject is Subject.OWNERS_ENTRY:
-        of, schema = "entry", {"type": "string", "pattern": "^[1-9][0-9]{0,15}-[0-3]$"}
+        of = "entry"
+        schema: Json = {"type": "string", "pattern": "^[1-9][0-9]{0,15}-[0-3]$"}
+    elif name == "number":
+        schema = {"type": "integer", "minimum": 1, "maximum": 999_999_999}
     else:
         schema = {"type": "string", "format": "uuid"}
-    return {"name": name, "in": "path", "required": True, "description": f"The id of the {of}.", "schema": schema}
+    what = "number" if name == "number" else "id"
+    return {"name": name, "in": "path", "required": True, "description": f"The {what} of the {of}.", "schema": schema}
 
 
 def _query_parameters(query: Json) -> Iterator[Json]:

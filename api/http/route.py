@@ -77,6 +77,7 @@ class Subject(Enum):
     TESTERS_ASSIGNMENT = "the tester's assignment"
     KEY = "a key"
     OWNERS_ENTRY = "the owner's entry of the books"
+    RECONCILIATION = "a reconciliation, and one of its breaks"
 
     @property
     def is_job(self) -> bool:
@@ -93,7 +94,7 @@ class Route:
     """One operation.
 
     ``roles`` empty: anybody, without a key. ``ids`` in the path, in braces, are UUIDs,
-    that of an entry of the books its position and number. ``secrets`` are places in the
+    that of an entry of the books its position and number, a ``number`` counts from 1. ``secrets`` are places in the
     body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
     the operation itself can raise; those that every such route can are added. ``has_location`` and ``has_etag`` tell
     which headers its success carries; with ``finds`` a 200 says that what it should make was there already.

@@ -20,11 +20,14 @@ from api.program.platform import (
     existing,
     log_of,
     open_platform,
+    run_command,
     signing,
 )
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
 from api.service.explain import explain_entry
+from api.service.ids import new_id
 from api.service.portable_proof import whole_log
+from api.service.reconciliations import keep_run
 from api.settings import WrongSettings, read_settings
 from api.store.sql_snapshot import snapshot
 from domain.times import Instant
@@ -97,6 +100,7 @@ def reconcile_command(
     as_csv: Annotated[bool, typer.Option("--csv", help="print the breaks as CSV")] = False,
     html: Annotated[Path | None, typer.Option(help="a new file: the run as a page to print")] = None,
     out: Annotated[Path | None, typer.Option(help="a new folder: the run as evidence")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="keep the run in the database, for operators to settle")] = False,
     db: Db = None,
 ) -> None:
     """Replay the log into books, and compare them with everything that tells of the same money; 1 if it differs."""
@@ -107,7 +111,11 @@ def reconcile_command(
         period = Period(_time("from", from_), _time("as-of", as_of), _time("known-at", known_at))
         with log_of(settings) as log, snapshot(database_at(settings).reader()) as told, progress("reconciling") as bar:
             events = log.events(told.position, bar)
-            result, made = run(events, told, period, statement or [], fee_basis_points)
+            result, made, event = run(events, told, period, statement or [], fee_basis_points)
+        if keep:
+            run_id = new_id()
+            run_command(settings, lambda _: keep_run(run_id, event))
+            print(f"kept as reconciliation {run_id}", file=sys.stderr)
         if out is not None:
             write_evidence(out, result, made)
         if html is not None:

@@ -29,6 +29,7 @@ from api.store.sealing_keys import open_seals
 from api.store.sql_audit import SQLAudit
 from api.store.sql_digest import SQLDigest
 from api.store.sql_reads import SQLReads
+from api.store.sql_snapshot import SQLReplays
 from api.store.sql_store import SQLStore
 from domain.recorded import CONSOLE
 
@@ -67,6 +68,7 @@ class Platform:
             audit=self.audit,
             gateway_book=gateway,
             seals=self.seals,
+            replays=SQLReplays(database.reader),
         )
         if gateway is not None:
             gateway.now = self.service.committer.now

@@ -1,6 +1,7 @@
 """What the service needs of the world: a store, a clock and a payment gateway."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,6 +12,7 @@ from domain.job.deadlines import Deadline
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.read_model import Change
+from projections.reconcile.told import Snapshot
 
 ALL = 2**31
 """More events than any stream has."""
@@ -138,6 +140,22 @@ class SealingKeys(Protocol):
 
     def masters(self) -> frozenset[str]:
         """The names of the master keys that wrap what is kept."""
+
+
+class Replay(Protocol):
+    """The log at one position, and what the read models tell at the same one."""
+
+    @property
+    def told(self) -> Snapshot: ...
+
+    def events(self, upto: int) -> Iterator[Recorded[Any]]:
+        """The log from its first event on, up to a position. Raises StoreFailed for what cannot be read."""
+
+
+class Replays(Protocol):
+    """Looks at the whole log, each on a connection of its own: for what takes long, in another thread."""
+
+    def replay(self) -> AbstractContextManager[Replay]: ...
 
 
 class Clock(Protocol):

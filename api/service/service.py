@@ -13,10 +13,11 @@ from api.service.credits import ASK_AGAIN_SECONDS, Purchases
 from api.service.evidence import Evidence
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, GatewayBook, Store, StoreBusy, StoreFailed
+from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, StoreBusy, StoreFailed
 from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
+from api.service.reconciliations import Reconciliations
 from api.service.refusals import Overloaded, Unavailable
 from api.service.seals import Seals
 from api.service.tester import proof_hash_of
@@ -80,6 +81,7 @@ class Service:
         evidence: Evidence,
         audit: AuditReads,
         seals: Seals,
+        replays: Replays,
         gateway_book: GatewayBook | None = None,
     ) -> None:
         self.reads = reads
@@ -90,6 +92,7 @@ class Service:
         self.gateway_book = gateway_book
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
+        self.reconciliations = Reconciliations(replays, lambda: self.is_closing)
         self.changes = RecentChanges(reads)
         self.key_ring = KeyRing(reads, self.changes)
         self.kept_views = KeptViews(reads, self.changes)

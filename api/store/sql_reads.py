@@ -11,7 +11,16 @@ import msgspec
 
 from api.service.cache import GenerationCache
 from api.service.ports import Head
-from api.service.reads import DisputedWork, DisputeFile, JobFilter, LedgerFilter, Page, Principal, VerdictFilter
+from api.service.reads import (
+    BreakFilter,
+    DisputedWork,
+    DisputeFile,
+    JobFilter,
+    LedgerFilter,
+    Page,
+    Principal,
+    VerdictFilter,
+)
 from api.store.mapper import event_in
 from api.store.sessions import Reader, first
 from domain.job.events import Created
@@ -20,6 +29,7 @@ from domain.times import Instant
 from projections import dispute_views, views
 from projections.json import text
 from projections.ledger import ENTRIES_PER_EVENT
+from projections.reconciliations import BREAKS_PER_RUN
 
 Row = Mapping[str, Any]
 
@@ -304,6 +314,48 @@ class SQLReads:
         )
         found = [(UUID(row[0]), UUID(row[1]), row[2]) for row in rows]
         return found, rows[-1][3] if len(rows) == limit else None
+
+    # -- reconciliations ---------------------------------------------------------------------------------------
+
+    def breaks_of_run(self, run_id: UUID) -> int | None:
+        """How many breaks of a reconciliation are kept; null where there is no such run."""
+        row = self._one("SELECT breaks FROM reconciliations WHERE run_id = ?", str(run_id))
+        return None if row is None else row[0]
+
+    def reconciliations(self, before: int | None, limit: int) -> Page:
+        """Runs that were kept, the newest first."""
+        rows = self._all(
+            "SELECT position, item FROM reconciliations WHERE position < ? ORDER BY position DESC LIMIT ?",
+            _or_last(before),
+            limit + 1,
+        )
+        return _page(rows, limit, "position", views.reconciliation_item)
+
+    def reconciliation(self, run_id: UUID) -> dict[str, Any]:
+        """A run with its evidence."""
+        row = self._one("SELECT item, evidence FROM reconciliations WHERE run_id = ?", str(run_id))
+        return views.reconciliation(row)
+
+    def reconciliation_breaks(self, run_id: UUID, wanted: BreakFilter, after: int | None, limit: int) -> Page:
+        """Breaks of a run in the order of the log, with what became of each."""
+        position = self._one("SELECT position FROM reconciliations WHERE run_id = ?", str(run_id))[0]
+        where = "entry > ? AND entry < ?"
+        params: list[Any] = [after or position * BREAKS_PER_RUN, (position + 1) * BREAKS_PER_RUN]
+        for condition, value in (
+            ("category = ?", wanted.category),
+            ("coalesce(status, 'open') = ?", wanted.status),
+        ):
+            if value is not None:
+                where += f" AND {condition}"
+                params.append(value)
+        rows = self._all(
+            "SELECT entry, item, status, reason, proposed_by, proposed_at, confirmed_by, confirmed_at "
+            "FROM reconciliation_breaks LEFT JOIN reconciliation_cases USING (case_id) "
+            f"WHERE {where} ORDER BY entry LIMIT ?",
+            *params,
+            limit + 1,
+        )
+        return _page(rows, limit, "entry", views.reconciliation_break)
 
     # -- disputes ----------------------------------------------------------------------------------------------
 

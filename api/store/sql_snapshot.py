@@ -1,14 +1,27 @@
 """What the read models of the ledger tell at one position, while the platform goes on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import MapperDeserialisationError
 
 from api.evidence import tree
+from api.service.ports import StoreFailed
+from api.store.mapper import to_recorded
 from api.store.sessions import Reader
 from api.store.sql_reads import BALANCES_OF_ALL_ACCOUNTS
+from domain.recorded import Recorded
 from domain.times import Instant
 from projections.ledger import JOURNAL
 from projections.reconcile.told import JournalRow, WalletRow
+
+AT_ONCE = 1_000
+_PAGE = (
+    "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
+    "WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+)
 
 
 class SQLSnapshot:
@@ -21,7 +34,7 @@ class SQLSnapshot:
         self.root: str = tree.root(head[1]).hex()
         self.last_time: Instant = head[2]
 
-    def journal(self) -> Iterator[JournalRow]:
+    def journal(self) -> Generator[JournalRow]:
         columns = ", ".join(JOURNAL.columns)
         with self._reader.stream(f"SELECT {columns} FROM journal ORDER BY entry") as rows:
             yield from map(JournalRow._make, rows)
@@ -36,6 +49,43 @@ class SQLSnapshot:
     def wallets(self) -> Mapping[str, WalletRow]:
         rows = self._reader.rows("SELECT tester_id, pending_cents, granted_cents, withdrawn_cents FROM wallets")
         return {tester: WalletRow(*cents) for tester, *cents in rows}
+
+
+class SQLReplay:
+    """See Replay."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.told = SQLSnapshot(reader)
+
+    def events(self, upto: int) -> Iterator[Recorded[Any]]:
+        after = 0
+        while after < upto:
+            page = self._reader.rows(_PAGE, (after, upto, AT_ONCE))
+            if not page:
+                return
+            for stream, *rest in page:
+                yield _recorded(stream, *rest)
+            after = page[-1]["position"]
+
+
+def _recorded(stream: str, version: int, position: int, topic: str, state: bytes) -> Recorded[Any]:
+    try:
+        return to_recorded(UUID(stream), version, position, topic, state)
+    except MapperDeserialisationError as error:
+        raise StoreFailed(str(error).rstrip(".")) from error
+
+
+class SQLReplays:
+    """See Replays."""
+
+    def __init__(self, open_reader: Callable[[], Reader]) -> None:
+        self._open_reader = open_reader
+
+    @contextmanager
+    def replay(self) -> Iterator[SQLReplay]:
+        with closing(self._open_reader()) as reader, reader.snapshot():
+            yield SQLReplay(reader)
 
 
 @contextmanager

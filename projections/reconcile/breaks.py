@@ -3,7 +3,12 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from domain.books.events import AdjustedAccount, Remedy
 from domain.times import Instant
+
+MAX_KEY = 300
+MAX_KEPT = 1_000
+"""Breaks that are kept of a run, the first ones in the order of the log; what is behind them shows in the next run."""
 
 
 class Category(StrEnum):
@@ -25,10 +30,21 @@ class Category(StrEnum):
     """Credits are held for which no job is responsible any more, or only one side tells of a hold."""
 
 
+_REMEDIES = {
+    Category.MISSING_IN_READ_MODEL: Remedy.REBUILD,
+    Category.READ_MODEL_DRIFT: Remedy.REBUILD,
+    Category.UNBALANCED_ENTRY: Remedy.REBUILD,
+    Category.TIMING: Remedy.WAIT,
+}
+"""Any other is decided by two operators."""
+
+
 class Break(NamedTuple):
     """One difference. ``amount_cents`` is what the second side has more than the log says; 0 where it is no amount.
 
-    ``since`` is when its event occurred, from which its age counts; null when no event is known.
+    ``since`` is when its event occurred, from which its age counts; null when no event is known. ``account`` is that
+    which an adjustment would bring to what the second side says. ``named`` is what names it in every run, where its
+    subject does not; ``ordinal`` how many adjustments were confirmed under that name before.
     """
 
     category: Category
@@ -37,3 +53,15 @@ class Break(NamedTuple):
     amount_cents: int = 0
     positions: tuple[int, ...] = ()
     since: Instant | None = None
+    account: AdjustedAccount | None = None
+    named: str = ""
+    ordinal: int = 0
+
+    @property
+    def key(self) -> str:
+        places = ",".join(map(str, self.positions))
+        return (self.named or f"{self.category}:{self.subject}:{places}")[:MAX_KEY]
+
+    @property
+    def remedy(self) -> Remedy:
+        return _REMEDIES.get(self.category, Remedy.ADJUST)

@@ -15,6 +15,7 @@ from projections.reconcile.gateway import Gateway
 from projections.reconcile.jobs import Jobs, OpenHold
 from projections.reconcile.journal import Posted, posted_by
 from projections.reconcile.period import Period
+from projections.reconcile.settled import Settled
 from projections.reconcile.statement import StatementLine
 from projections.reconcile.told import JournalRows, Snapshot, sums_that_drifted
 from projections.reconcile.wallets import Wallets
@@ -50,6 +51,9 @@ class Result:
     jobs: Jobs
     gateway: Gateway | None
     breaks: tuple[Break, ...]
+    """Those that are open."""
+    settled: tuple[Break, ...]
+    """Those that two operators have settled."""
 
 
 def reconcile(
@@ -65,9 +69,12 @@ def reconcile(
     """
     gateway = None if statement is None else Gateway(statement, period)
     run = _Run(told, period, gateway, Jobs(fee_basis_points, period.begins))
-    for recorded in log:
-        run.see(recorded)
-    return run.result()
+    try:
+        for recorded in log:
+            run.see(recorded)
+        return run.result()
+    finally:
+        run.close()
 
 
 class _Run:
@@ -86,7 +93,11 @@ class _Run:
         self._wallets_now = Wallets()
         self._wallets = Wallets()
         self._overdrawn: dict[str, Break] = {}
+        self._settled = Settled()
         self._events = 0
+
+    def close(self) -> None:
+        self._rows.close()
 
     def see(self, recorded: Recorded[Any]) -> None:
         entries = tuple(posted_by(recorded))
@@ -95,6 +106,8 @@ class _Run:
             for _ in self._now.post(posted):
                 pass
         self._wallets_now.see(recorded)
+        if self._period.known_at is None or recorded.recorded_at <= self._period.known_at:
+            self._settled.see(recorded)
         if self._period.reaches(recorded):
             self._gaps.see(recorded)
         if self._period.holds(recorded):
@@ -115,7 +128,8 @@ class _Run:
     def result(self) -> Result:
         period = self._period
         ends = min(t for t in (period.as_of, period.known_at, self._told.last_time) if t is not None)
-        breaks = sorted(self._breaks(ends), key=lambda one: (one.positions or (0,), one.category, one.subject))
+        left = self._settled.left(self._breaks(ends))
+        breaks = sorted(left, key=lambda one: (one.positions or (0,), one.category, one.subject))
         return Result(
             self._told.position,
             self._told.root,
@@ -128,6 +142,7 @@ class _Run:
             self._jobs,
             self._gateway,
             tuple(breaks),
+            tuple(self._settled.breaks),
         )
 
     def _breaks(self, ends: Instant) -> Iterator[Break]:
@@ -139,7 +154,7 @@ class _Run:
         yield from self._rows.breaks()
         yield from sums_that_drifted(self._told, self._now, self._wallets_now.rows())
         if self._gateway is not None:
-            yield from self._gateway.breaks(ends)
+            yield from self._gateway.breaks(ends, self._settled)
 
     def _controls(self) -> Iterator[Control]:
         kinds = {kind: total.closing_cents for kind, total in self._accounts.by_kind().items()}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.times import SECOND, Instant
 from projections.export.amounts import decimal
@@ -24,20 +24,29 @@ def is_clean(result: Result) -> bool:
     return not result.breaks and all(control.agrees for control in result.controls)
 
 
-def document(result: Result, parameters: dict[str, Any], statements: list[dict[str, Any]]) -> dict[str, Any]:
-    """The whole run. ``statements`` are the files that were read, with their hashes."""
+class FileRead(NamedTuple):
+    """A statement that was read to its end, with its SHA-256."""
+
+    name: str
+    sha256: str
+    lines: int
+
+
+def document(result: Result, parameters: dict[str, Any], statements: Iterable[FileRead]) -> dict[str, Any]:
+    """The whole run."""
     kinds = result.accounts.by_kind()
     disputes = ((h.disputed_at, h.cents) for h in result.holds if h.disputed_at is not None)
     return {
         "clean": is_clean(result),
         "parameters": parameters,
-        "statements": statements,
+        "statements": [{"file": one.name, "sha256": one.sha256, "lines": one.lines} for one in statements],
         "log": {"position": result.position, "treeRoot": result.root, "endsAt": iso(result.ends)},
         "counts": {
             "events": result.events,
             "entries": result.entries,
             "accounts": sum(total.accounts for total in kinds.values()),
             "breaks": len(result.breaks),
+            "settled": len(result.settled),
             "byCategory": dict(sorted(Counter(one.category.value for one in result.breaks).items())),
         },
         "controls": [
@@ -121,6 +130,8 @@ def break_item(number: int, one: Break, ends: Instant) -> dict[str, Any]:
         "amountCents": one.amount_cents,
         "positions": list(one.positions),
         "since": iso_or_none(one.since),
+        "remedy": one.remedy.value,
+        "account": None if one.account is None else one.account.value,
         "ageSeconds": None if one.since is None else max(0, ends - one.since) // SECOND,
     }
 

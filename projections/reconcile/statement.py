@@ -31,6 +31,10 @@ COLUMNS = (
     PURCHASE,
 )
 NEEDED = ("balance_transaction_id", "created_utc", "currency", "gross", "fee", "net", "reporting_category", PURCHASE)
+PAYOUT, PAYOUT_AT, SOURCE = "automatic_payout_id", "automatic_payout_effective_at_utc", "source_id"
+"""Needed where a payout is told by the lines that went into it."""
+MAX_NAME = 200
+"""Characters of the gateway's names for things."""
 MAX_LINES = 1_000_000
 """Statements are held in memory to be matched; more than this in one run is refused."""
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -55,6 +59,15 @@ class StatementLine(NamedTuple):
     purchase_id: UUID | None
     file: str
     line: int
+    payout_id: str = ""
+    """The payout that it went into, where the statement says so."""
+    payout_at: Instant | None = None
+    source_id: str = ""
+
+    @property
+    def payout_name(self) -> str:
+        """Of a line that is a payout itself: the gateway's name for it."""
+        return self.source_id or self.payout_id or self.id
 
 
 def read_statement(name: str, lines: Iterable[str]) -> Iterator[StatementLine]:
@@ -102,6 +115,10 @@ class _Row:
             raise self._wrong(f"currency is {cells['currency']!r}; these books are in {CURRENCY} alone")
         if not cells["balance_transaction_id"]:
             raise self._wrong("balance_transaction_id is empty")
+        for column in ("balance_transaction_id", "reporting_category", PAYOUT, SOURCE):
+            if len(cells.get(column, "")) > MAX_NAME:
+                raise self._wrong(f"{column} is longer than {MAX_NAME} characters")
+        payout_id = cells.get(PAYOUT, "")
         return StatementLine(
             cells["balance_transaction_id"],
             self._instant("created_utc"),
@@ -112,6 +129,9 @@ class _Row:
             self._purchase(),
             self._name,
             self._line,
+            payout_id,
+            self._instant(PAYOUT_AT) if payout_id and cells.get(PAYOUT_AT) else None,
+            cells.get(SOURCE, ""),
         )
 
     def _instant(self, column: str) -> Instant:

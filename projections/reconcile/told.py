@@ -1,6 +1,6 @@
 """The ledger's read model, held against the journal row by row and against the accounts in sum."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from domain.times import Instant
@@ -45,7 +45,7 @@ class Snapshot(Protocol):
     def root(self) -> str: ...
     @property
     def last_time(self) -> Instant: ...
-    def journal(self) -> Iterator[JournalRow]: ...
+    def journal(self) -> Generator[JournalRow]: ...
     def balances(self) -> Mapping[str, int]: ...
     def billing(self) -> Mapping[str, tuple[int, int]]: ...
     def wallets(self) -> Mapping[str, WalletRow]: ...
@@ -73,7 +73,7 @@ def _expected(posted: Posted) -> JournalRow:
 class JournalRows:
     """Goes through the rows of the read model beside the replay; both are in the order of the log."""
 
-    def __init__(self, rows: Iterator[JournalRow]) -> None:
+    def __init__(self, rows: Generator[JournalRow]) -> None:
         self._rows = rows
         self._next = next(rows, None)
         self._found: list[Break] = []
@@ -117,6 +117,10 @@ class JournalRows:
     def _note(self, category: Category, key: int, detail: str, amount: int, since: Instant) -> None:
         position = key // ENTRIES_PER_EVENT
         self._found.append(Break(category, f"entry {entry_id(key)}", detail, amount, (position,), since))
+
+    def close(self) -> None:
+        """Let the rows go, also those that were not looked at."""
+        self._rows.close()
 
     def breaks(self) -> Iterator[Break]:
         """Also what the read model has beyond the last entry."""

@@ -22,6 +22,7 @@ from api.http.schemas.base import read_json
 from api.http.schemas.base import validate as validate_body
 from domain.errors import Refusal
 from tests.api.server import ANSWERS, ROOT, Client, Json, Platform, Unchanged, done
+from tests.api.test_http_reconciliations import unknown_charge
 
 CODES = [
     "invalid_request",
@@ -118,7 +119,8 @@ def test_commands_take_a_key_and_where_they_are_about_a_job_its_version(document
         assert "X-Request-Id" in named
         is_command = method != "GET"
         assert ("Idempotency-Key" in named) is ("dryRun" in named) is is_command
-        about_a_job = is_command and "{id}" in path and not path.startswith("/operator/keys")
+        not_of_jobs = ("/operator/keys", "/operator/reconciliations")
+        about_a_job = is_command and "{id}" in path and not path.startswith(not_of_jobs)
         assert ("If-Match" in named) is ("412" in operation["responses"]) is about_a_job
 
 
@@ -202,6 +204,17 @@ class World:
         """The first entry of the owner's books."""
         return str(done(self.owner.get("/owner/ledger", limit=1))["data"][0]["id"])
 
+    def reconciled(self) -> str:
+        """A run whose first break is a charge that nobody knows."""
+        _, asked = unknown_charge(self.platform)
+        return str(done(self.operator.post("/operator/reconciliations", asked), 201)["id"])
+
+    def proposed(self) -> str:
+        run_id = self.reconciled()
+        path = f"/operator/reconciliations/{run_id}/breaks/1/propose"
+        done(self.platform.somebody("operator").post(path, {"reason": "so it is"}))
+        return run_id
+
     def lists_of_two(self) -> str:
         self.settled()
         self.pending()
@@ -234,6 +247,11 @@ PREPARATIONS: Mapping[str, Callable[[World], str]] = {
     "listEvents": World.disputed,
     "listJobEvents": World.disputed,
     "explainEntry": World.bought,
+    "listReconciliations": World.reconciled,
+    "getReconciliation": World.reconciled,
+    "listBreaks": World.reconciled,
+    "proposeAdjustment": World.reconciled,
+    "confirmAdjustment": World.proposed,
 }
 """What has to be there for an operation; its id, if the path has one. Where nothing is said: a job."""
 
@@ -263,7 +281,7 @@ def test_an_example_is_answered_as_documented(platform: Platform, route: Route) 
     """Status, headers and body of each answer are held against the document as it comes in."""
     world = World(platform)
     prepare = PREPARATIONS.get(route.name, World.posted)
-    path = route.path.replace("{id}", prepare(world))
+    path = route.path.replace("{id}", prepare(world)).replace("{number}", "1")
     who, body = world.who(route), body_of(route, world)
     if route.is_command and route.answer is not None:
         with Unchanged(who):

@@ -9,12 +9,15 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from api.cli.reconciling import Statement
+from api.service.reads import BreakFilter
 from api.store.event_log import EventLog
 from api.store.sandbox_gateway import SQLiteGateway
+from api.store.sql_reads import SQLReads
 from api.store.sql_snapshot import snapshot
 from api.store.sqlite_session import SQLiteReader
 from projections.reconcile.gateway import Gateway
@@ -24,7 +27,7 @@ from projections.reconcile.statement import COLUMNS, PURCHASE, StatementWrong
 from projections.times import iso
 from tests.api.test_cli import failed, tallyhold, url
 from tests.given import NOW
-from tests.local import HandClock, everything, execute, query
+from tests.local import HandClock, database, everything, execute, master_key_of_locals, query
 from tests.simulation.commands import Buy
 from tests.simulation.drivers import InProcess
 from tests.simulation.lives import YEAR, live_a_year
@@ -134,6 +137,21 @@ def test_a_part_of_the_year_counts_what_had_occurred_by_then(path: Path) -> None
         row["closingCents"] for row in before["rollForward"]
     ]
     assert told(path, "--known-at", iso(ends))["counts"]["entries"] <= entries
+
+
+def test_a_run_can_be_kept_for_operators(path: Path, statement: Path) -> None:
+    lines = statement.read_text().splitlines(keepends=True)
+    statement.write_text("".join([lines[0], *lines[2:]]), newline="")
+    key = str(master_key_of_locals(path.parent))
+    asked = ("reconcile", "--keep", "--statement", str(statement), "--db", url(path))
+    outcome = tallyhold(*asked, TALLYHOLD_MASTER_KEY_FILE=key)
+    assert outcome.returncode == 1, outcome.stderr
+    run_id = outcome.stderr.strip().removeprefix("kept as reconciliation ")
+    with closing(SQLReads(database(path).reader(), lambda *_: None)) as reads:
+        run = reads.reconciliation(UUID(run_id))
+        breaks = reads.reconciliation_breaks(UUID(run_id), BreakFilter(), None, 10).items
+    assert (run["breaks"], run["createdBy"]["kind"]) == (1, "console")
+    assert (breaks[0]["category"], breaks[0]["account"]) == ("missing_at_gateway", "gateway:clearing")
 
 
 def test_what_if_tells_and_changes_nothing(path: Path) -> None:

@@ -17,6 +17,7 @@ from api.http.route import Route
 from api.http.routes import ROUTES
 from domain.access.events import Role
 from tests.api.server import Client, Platform, done, environment, serving
+from tests.api.test_http_reconciliations import unknown_charge
 
 SECONDS = 150
 EXAMPLES = 10
@@ -62,6 +63,8 @@ def configured(platform: Platform, owner: Client, tester: Client) -> str:
         "principals": [owner.id, tester.id],
         "keys": [platform.somebody("owner").key_id for _ in range(3)],
     }
+    reconciled = done(platform.operator.post("/operator/reconciliations", unknown_charge(platform)[1]), 201)
+    dictionaries["runs"] = [reconciled["id"]]
     fixed = {"waitForJob": settled, "takeSlot": offered, "resolveDispute": disputed}
     lines = [SETTINGS]
     lines += [f"[dictionaries.{name}]\nvalues = {json.dumps(values)}" for name, values in dictionaries.items()]
@@ -70,10 +73,13 @@ def configured(platform: Platform, owner: Client, tester: Client) -> str:
     lines += [of_operation(name, {where: from_dictionary(what)}) for what, (name, where) in drawn.items()]
     for route in ROUTES:
         if "{id}" in route.path and route.name not in (*fixed, "revokeKey"):
-            named = "assignments" if "/assignments/" in route.path else "jobs"
+            named = next((name for word, name in OTHER_IDS.items() if word in route.path), "jobs")
             lines.append(of_operation(route.name, {"path.id": from_dictionary(named)}))
     return "\n".join(lines)
 
+
+OTHER_IDS = {"/assignments/": "assignments", "/reconciliations/": "runs"}
+"""Whose ids stand in paths with these words; in all others those of jobs."""
 
 SETTINGS = f"""
 workers = 1

@@ -1,6 +1,6 @@
 """What the read models tell of a log, folded in memory, so that a test can make them tell otherwise."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ class Told:
     testers: dict[str, WalletRow] = field(default_factory=dict)
     root: str = "00"
 
-    def journal(self) -> Iterator[JournalRow]:
+    def journal(self) -> Generator[JournalRow]:
         return (self.rows[entry] for entry in sorted(self.rows))
 
     def balances(self) -> Mapping[str, int]:

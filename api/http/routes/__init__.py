@@ -1,7 +1,7 @@
 """All routes, one module per resource."""
 
 from api.http.route import Route
-from api.http.routes import audit, events, jobs, money, operators, owner_jobs, platform, testers
+from api.http.routes import audit, events, jobs, money, operators, owner_jobs, platform, reconciliations, testers
 
 _EVERYWHERE: tuple[Route, ...] = (
     *jobs.ROUTES,
@@ -9,6 +9,7 @@ _EVERYWHERE: tuple[Route, ...] = (
     *money.ROUTES,
     *testers.ROUTES,
     *operators.ROUTES,
+    *reconciliations.ROUTES,
     *audit.ROUTES,
     *events.ROUTES,
     *platform.ROUTES,
