@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import api
 from tests.local import Where, url_of
+from tests.program import environment
 
-ROOT = Path(api.__file__).parent.parent
 PATIENCE_SECONDS = 30
 
 
@@ -62,13 +60,12 @@ class RunningServer:
 
     def start(self) -> None:
         """Return when it listens."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TALLYHOLD_", "COV_"))}
         command = ["serve", "--sandbox", "--no-access-log", "--port", "0", "--db"]
         with (self.folder / "server.log").open("a") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "api.main", *command, url_of(self.where), *self._options],
                 cwd=self.folder,
-                env={**environment, "PYTHONPATH": str(ROOT)},
+                env=environment(),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -1,7 +1,6 @@
 """The real server in a process of its own, and clients of it that hold every answer against the served document."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ import httpx2
 
 from tests.api.contract import Contract
 from tests.local import Where, url_of
+from tests.program import create_key, environment
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -59,31 +59,6 @@ def a_job(slots: int = 5, **changes: Any) -> Json:
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """Ours without settings of the platform, and with these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TALLYHOLD_", "COV_"))}
-    return {**kept, "PYTHONPATH": str(ROOT), **settings}
-
-
-def tallyhold(folder: Path, *arguments: str) -> Json:
-    """What the program says, called from a folder of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "api.main", *arguments, "--json"],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=True,
-    )
-    said: Json = json.loads(done.stdout)
-    return said
-
-
-def create_key(folder: Path, db: str, role: str, name: str) -> Json:
-    return tallyhold(folder, "keys", "create", "--role", role, "--name", name, "--db", db)
 
 
 @contextmanager

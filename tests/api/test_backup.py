@@ -20,7 +20,6 @@ from domain.access.events import Role
 from domain.sealed import SealedText
 from domain.times import DAY
 from tests.api.server import Client, serving
-from tests.api.test_cli import failed, tallyhold
 from tests.api.test_committer import bought, posted
 from tests.given import NOW
 from tests.local import (
@@ -38,6 +37,7 @@ from tests.local import (
     url_of,
 )
 from tests.postgres import a_database
+from tests.program import failed, tallyhold
 from tests.simulation.books import File
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history

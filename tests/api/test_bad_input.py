@@ -6,7 +6,6 @@ import os
 import resource
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,10 +17,9 @@ from typer.testing import CliRunner
 from api.cli.demo import _farewell
 from api.main import app
 from domain.access.events import Role
-from tests.api.server import environment
-from tests.api.test_cli import failed
 from tests.local import Where, everything, execute, issue_keys, query, url_of
 from tests.postgres import own_server
+from tests.program import Outcome, failed, in_a_process_of_its_own
 from tests.running import Client, RunningServer
 from tests.simulation.books import File
 
@@ -178,16 +176,8 @@ def as_anybody() -> None:
             assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
 
 
-def as_anybody_says(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "api.main", *arguments],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        preexec_fn=as_anybody,
-    )
+def as_anybody_says(*arguments: str) -> Outcome:
+    return in_a_process_of_its_own(*arguments, first=as_anybody)
 
 
 @pytest.fixture
@@ -311,15 +301,7 @@ def test_a_command_on_a_full_disk_is_told(file: Path) -> None:
 
     before = everything(file)
     for arguments in (NEW_KEY, ("backup", str(file.parent / "copy"))):
-        outcome = subprocess.run(
-            [sys.executable, "-m", "api.main", *arguments, "--db", url_of(file)],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            preexec_fn=full,
-        )
+        outcome = in_a_process_of_its_own(*arguments, "--db", url_of(file), first=full)
         failed(outcome, 1, "")
         assert everything(file) == before
     assert not (file.parent / "copy").exists()

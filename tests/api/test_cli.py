@@ -1,11 +1,8 @@
 """The command line: what it answers, and how it fails."""
 
 import json
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID
@@ -13,44 +10,16 @@ from uuid import UUID
 import pytest
 
 from api.store.sealing_keys import SealingKeysFile, open_seals
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-def tallyhold(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user does."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("TALLYHOLD_")}
-    return subprocess.run(
-        [sys.executable, "-m", "api.main", *arguments],
-        cwd=ROOT,
-        env=clean | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
-def failed(outcome: subprocess.CompletedProcess[str], code: int, words: str) -> None:
-    """It said one sentence, and nothing of a traceback."""
-    assert outcome.returncode == code, outcome.stderr
-    assert words in outcome.stderr
-    assert outcome.stderr.splitlines()[-1].startswith("tallyhold: ")
-    assert "Traceback" not in outcome.stderr
+from tests.program import failed, in_a_process_of_its_own, tallyhold, url
 
 
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     db = url(tmp_path / "a.sqlite")
-    made = json.loads(tallyhold("keys", "create", "--role", "tester", "--name", " Ada ", "--json", "--db", db).stdout)
+    create = ("keys", "create", "--role", "tester", "--json")
+    made = json.loads(in_a_process_of_its_own(*create, "--name", " Ada ", "--db", db).stdout)
     assert set(made) == {"keyId", "key", "role", "name", "principalId", "publicId"}
     assert (made["role"], made["name"]) == ("tester", "Ada")
-    again = json.loads(
-        tallyhold("keys", "create", "--role", "tester", "--name", "Ada", "--json", TALLYHOLD_DB=db).stdout
-    )
+    again = json.loads(tallyhold(*create, "--name", "Ada", TALLYHOLD_DB=db).stdout)
     assert again["principalId"] == made["principalId"]
     assert again["key"] != made["key"]
     assert tallyhold("keys", "revoke", made["keyId"], "--db", db).returncode == 0
@@ -76,7 +45,11 @@ def test_a_mistyped_name_makes_no_database(command: tuple[str, ...], tmp_path: P
 
 
 def test_a_setting_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
-    failed(tallyhold("serve", "--db", url(tmp_path / "a.sqlite"), TALLYHOLD_SANDBOXX="1"), 2, "TALLYHOLD_SANDBOXX")
+    failed(
+        in_a_process_of_its_own("serve", "--db", url(tmp_path / "a.sqlite"), TALLYHOLD_SANDBOXX="1"),
+        2,
+        "TALLYHOLD_SANDBOXX",
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -123,11 +96,13 @@ def test_what_is_no_database_is_told(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
-        failed(tallyhold("serve", "--port", port, "--db", url(tmp_path / "a.sqlite")), 1, f"port {port}")
+        failed(in_a_process_of_its_own("serve", "--port", port, "--db", url(tmp_path / "a.sqlite")), 1, f"port {port}")
 
 
 def test_a_database_keeps_its_mode(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
-        tallyhold("serve", "--port", port, "--sandbox", "--db", url(tmp_path / "a.sqlite"))
-        failed(tallyhold("serve", "--port", port, "--db", url(tmp_path / "a.sqlite")), 1, "with --sandbox")
+        in_a_process_of_its_own("serve", "--port", port, "--sandbox", "--db", url(tmp_path / "a.sqlite"))
+        failed(
+            in_a_process_of_its_own("serve", "--port", port, "--db", url(tmp_path / "a.sqlite")), 1, "with --sandbox"
+        )

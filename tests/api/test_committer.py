@@ -31,7 +31,6 @@ from domain.job import commands as c
 from domain.job.events import Cancelled, Paused, TaskTimedOut
 from domain.recorded import Recorded
 from domain.times import DAY, HOUR, MINUTE, SECOND
-from tests.api.server import create_key
 from tests.builders import ALICE, ANSWERS, BOB, OWNER, Person, some_terms, take_by
 from tests.given import NOW
 from tests.local import (
@@ -48,6 +47,7 @@ from tests.local import (
     run,
     url_of,
 )
+from tests.program import create_key
 from tests.simulation.books import File
 
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from api.store.sqlite import open_log
 from domain.ledger.journal import EntryType
 from projections.export.amounts import decimal
 from projections.export.csv_text import csv_line
-from tests.api.test_cli import failed, tallyhold, url
 from tests.local import execute, query
+from tests.program import failed, tallyhold, url
 from tests.simulation.lives import live_a_year
 
 JOURNAL_ROWS = "SELECT type, debit_account, credit_account, amount_cents, stream, version FROM journal ORDER BY entry"

@@ -7,8 +7,9 @@ import pytest
 from api.http.route import Route
 from api.http.routes import ROUTES
 from domain.access.events import Role
-from tests.api.server import Client, Platform, a_job, client, create_key, done, refused, tallyhold, wrong_fields
+from tests.api.server import Client, Platform, a_job, client, done, refused, wrong_fields
 from tests.local import stored_bytes, url_of
+from tests.program import as_json, create_key
 
 KEYED = [route for route in ROUTES if route.roles]
 
@@ -105,7 +106,7 @@ def test_the_command_line_makes_and_revokes_keys_beside_the_running_server(platf
     assert (again["principalId"], again["publicId"]) == (made["principalId"], made["publicId"])
     assert again["key"] != made["key"]
     assert isinstance(made["publicId"], int)
-    tallyhold(folder, "keys", "revoke", made["keyId"], "--db", db)
+    as_json(folder, "keys", "revoke", made["keyId"], "--db", db)
     refused(tester.get("/tester/wallet"), 401, "not_authenticated")
     done(client(platform.http, again).get("/tester/wallet"))
 

@@ -8,10 +8,10 @@ import pytest
 
 from api.evidence import tree
 from api.evidence.notes import VerifierKey
-from tests.api.server import Client, Platform, connected, create_key, done, listening, refused, tallyhold, wrong_fields
-from tests.api.test_cli import failed
-from tests.api.test_cli import tallyhold as called
+from tests.api.server import Client, Platform, connected, done, listening, refused, wrong_fields
 from tests.local import execute
+from tests.program import as_json, create_key, failed
+from tests.program import tallyhold as called
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_checkpoints_lie_outside_the_database_and_the_log_is_verified_against_th
         create_key(tmp_path, db, "owner", "Ada")
     (kept,) = folder.iterdir()
     assert VerifierKey(public).opened(kept.read_text()).size == 4
-    outcome = called("verify", "--json", "--db", db, **where)
+    outcome = called("verify", "--json", "--db", db, folder=tmp_path, **where)
     said = json.loads(outcome.stdout)
     assert (outcome.returncode, said["events"], said["checkpoints"], said["findings"]) == (0, 4, 1, [])
     assert "4 events are as they were written" in called("verify", "--db", db).stdout
@@ -110,7 +110,7 @@ def test_verify_fails_when_something_was_changed(tmp_path: Path) -> None:
     failed(outcome, 1, "says name is 'Mallory'; by the log it is 'Olga'")
     said = json.loads(called("verify", "--json", "--db", db).stdout)
     assert [finding["position"] for finding in said["findings"]] == [None]
-    assert tallyhold(tmp_path, "keys", "list", "--db", db)
+    assert as_json(tmp_path, "keys", "list", "--db", db)
 
 
 def test_a_key_that_cannot_be_used_is_told_before_anything_is_served(tmp_path: Path) -> None:

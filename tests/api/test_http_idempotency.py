@@ -17,13 +17,13 @@ from tests.api.server import (
     a_key,
     client,
     connected,
-    create_key,
     done,
     listening,
     refused,
     wrong_fields,
 )
 from tests.local import stored_bytes
+from tests.program import create_key
 
 KEPT_HEADERS = ("content-type", "content-length", "location", "etag")
 

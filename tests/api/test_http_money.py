@@ -13,12 +13,12 @@ from tests.api.server import (
     a_key,
     client,
     connected,
-    create_key,
     done,
     listening,
     refused,
     wrong_fields,
 )
+from tests.program import create_key
 
 DECLINED = 500_402
 """The sandbox's gateway declines what ends in 00402."""

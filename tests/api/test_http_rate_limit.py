@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.api.server import client, connected, create_key, done, listening, refused
+from tests.api.server import client, connected, done, listening, refused
+from tests.program import create_key
 
 PER_SECOND = 5
 

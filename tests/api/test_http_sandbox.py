@@ -1,7 +1,5 @@
 """The sandbox's clock: it stands still until it is moved, and everything due is then written."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +8,18 @@ import pytest
 from projections.reconcile.statement import read_statement
 from projections.times import iso
 from tests.api.server import (
-    ROOT,
     Client,
     Platform,
     Unchanged,
     client,
     connected,
-    create_key,
     done,
-    environment,
     listening,
     refused,
     wrong_fields,
 )
 from tests.api.test_http_testers import after
+from tests.program import create_key, in_a_process_of_its_own
 
 
 def test_time_stands_still_and_moves_when_told(platform: Platform) -> None:
@@ -80,15 +76,7 @@ def test_the_clock_is_kept_in_the_database_and_a_database_keeps_its_mode(tmp_pat
     with listening(tmp_path, db, "--sandbox") as url, connected(url) as (http, _):
         operator = client(http, made)
         assert done(operator.post("/sandbox/clock", {"advanceSeconds": 0})) == moved
-    refusal = subprocess.run(
-        [sys.executable, "-m", "api.main", "serve", "--port", "0", "--db", db],
-        cwd=tmp_path,
-        env=environment() | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    refusal = in_a_process_of_its_own("serve", "--port", "0", "--db", db, folder=tmp_path)
     assert refusal.returncode == 1
     assert "sandbox" in refusal.stderr
 

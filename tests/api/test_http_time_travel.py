@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.api.server import Client, Json, Platform, done, refused, wrong_fields
-from tests.api.test_cli import failed
-from tests.api.test_cli import tallyhold as called
+from tests.program import failed
+from tests.program import tallyhold as called
 
 PER_MINUTE = [{"type": "fixed", "amountCents": 101}, {"type": "per_minute", "rateCents": 7, "capMinutes": 20}]
 

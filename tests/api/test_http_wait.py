@@ -15,12 +15,12 @@ from tests.api.server import (
     Response,
     client,
     connected,
-    create_key,
     done,
     listening,
     refused,
     wrong_fields,
 )
+from tests.program import create_key
 
 LONG_MS = 30_000
 SOON_SECONDS = 10

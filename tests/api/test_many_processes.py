@@ -15,9 +15,10 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.api.server import Client, Platform, done, environment, serving
+from tests.api.server import Client, Platform, done, serving
 from tests.local import query
 from tests.postgres import a_database
+from tests.program import environment, in_a_process_of_its_own
 from tests.simulation.books import File
 
 WORKERS = 3
@@ -139,8 +140,7 @@ def test_tables_are_made_once_by_however_many_start_at_once(postgres_url: str, t
 
 
 def test_several_workers_on_a_file_are_wrong_usage(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "api.main", "serve", "--workers", "2", "--db", "sqlite:///a.sqlite"]
-    process = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    process = in_a_process_of_its_own("serve", "--workers", "2", "--db", "sqlite:///a.sqlite", folder=tmp_path)
     assert process.returncode == 2
     assert process.stderr == "tallyhold: Several workers need PostgreSQL: a SQLite file is served by one process.\n"
     assert not (tmp_path / "a.sqlite").exists()

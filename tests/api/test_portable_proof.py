@@ -17,10 +17,10 @@ from api.evidence.proof_file import checked
 from projections.export import parquet
 from projections.export.log_rows import COLUMNS
 from tests.api.server import Client, Json, Platform, done, refused
-from tests.api.test_cli import failed
-from tests.api.test_cli import tallyhold as called
 from tests.api.test_http_events import APPROVED, lived
 from tests.local import database
+from tests.program import failed, in_a_process_of_its_own
+from tests.program import tallyhold as called
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_parquet_needs_a_library_and_says_which(platform: Platform, tmp_path: Pa
     (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError('No module named pyarrow')")
     out = tmp_path / "out"
     command = ("export", what, "--format", "parquet", "--out", str(out), "--db", platform.db)
-    failed(called(*command, PYTHONPATH=str(tmp_path)), 1, "install tallyhold[parquet]")
+    failed(in_a_process_of_its_own(*command, PYTHONPATH=str(tmp_path)), 1, "install tallyhold[parquet]")
     assert [file.name for file in tmp_path.iterdir() if "out" in file.name] == []
 
 

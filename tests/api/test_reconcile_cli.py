@@ -25,9 +25,9 @@ from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import reconcile
 from projections.reconcile.statement import COLUMNS, PURCHASE, StatementWrong
 from projections.times import iso
-from tests.api.test_cli import failed, tallyhold, url
 from tests.given import NOW
 from tests.local import HandClock, database, everything, execute, master_key_of_locals, query
+from tests.program import failed, tallyhold, url
 from tests.simulation.commands import Buy
 from tests.simulation.drivers import InProcess
 from tests.simulation.lives import YEAR, live_a_year

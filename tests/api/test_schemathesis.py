@@ -16,8 +16,9 @@ import pytest
 from api.http.route import Route
 from api.http.routes import ROUTES
 from domain.access.events import Role
-from tests.api.server import Client, Platform, done, environment, serving
+from tests.api.server import Client, Platform, done, serving
 from tests.api.test_http_reconciliations import unknown_charge
+from tests.program import environment
 
 SECONDS = 150
 EXAMPLES = 10

@@ -16,8 +16,9 @@ from api.store.rebuild import rebuild
 from api.store.sealing_keys import SealingKeysFile, make_master_key, open_seals, read_master_key
 from domain.errors import InvariantBroken
 from domain.sealed import SealedText
-from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, serving, tallyhold
+from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, serving
 from tests.local import query, stored_bytes, tables
+from tests.program import as_json
 from tests.simulation.books import File
 
 ANN, BEN = uuid4(), uuid4()
@@ -184,7 +185,7 @@ class Told(NamedTuple):
         return work
 
     def forget(self, tester: Client) -> Json:
-        return tallyhold(self.platform.folder, "forget", "--tester", str(tester.public_id), "--db", self.platform.db)
+        return as_json(self.platform.folder, "forget", "--tester", str(tester.public_id), "--db", self.platform.db)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from projections.statements.forms import as_csv, as_html, as_json
 from projections.statements.months import Month, month_of
 from projections.statements.statement import Statement, statement
-from tests.api.test_cli import failed, tallyhold, url
 from tests.local import query
+from tests.program import failed, tallyhold, url
 from tests.simulation.books import File
 from tests.simulation.lives import live_a_year
 
