@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.books import events as books
 from domain.credits import events as credits
 from domain.job import events as job
 from domain.ledger.accounts import AccountKind as K
-from domain.ledger.accounts import Side, account
+from domain.ledger.accounts import Account, Side, account
 from domain.ledger.journal import EntryType, JournalEntry, Posting
 from domain.recorded import Recorded
 from domain.tester import events as tester
@@ -209,26 +209,44 @@ POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
 }
 
 
-def journal_entries(recorded: Recorded[Any]) -> tuple[JournalEntry, ...]:
-    """The entries that an event causes, in the order of its rules; none for an amount of zero."""
-    rules = POSTING_RULES.get(type(recorded.event))
+class Movement(NamedTuple):
+    """Money that an event moves by one rule: cents, positive. The ids tell whose it is, where it is anybody's."""
+
+    rule: Rule
+    amount_cents: int
+    owner_id: UUID | None
+    job_id: UUID | None
+    tester_id: UUID | None
+
+    def accounts(self) -> tuple[Account, Account]:
+        """The account that is debited, and the one that is credited."""
+        ids = {"owner_id": self.owner_id, "job_id": self.job_id, "tester_id": self.tester_id}
+        return account(self.rule.debit, **ids), account(self.rule.credit, **ids)
+
+
+def movements(stream: UUID, event: Any) -> tuple[Movement, ...]:
+    """What an event of a stream moves, in the order of its rules; nothing for an amount of zero."""
+    rules = POSTING_RULES.get(type(event))
     if rules is None:
         return ()
-    return tuple(_entry(rule, recorded) for rule in rules if getattr(recorded.event, rule.amount))
+    parties = _parties(stream, event)
+    return tuple(Movement(rule, amount, *parties) for rule in rules if (amount := getattr(event, rule.amount)))
 
 
-def _entry(rule: Rule, recorded: Recorded[Any]) -> JournalEntry:
-    event, amount = recorded.event, getattr(recorded.event, rule.amount)
-    owner_id, job_id, tester_id = _parties(recorded)
-    debit = account(rule.debit, owner_id=owner_id, job_id=job_id, tester_id=tester_id)
-    credit = account(rule.credit, owner_id=owner_id, job_id=job_id, tester_id=tester_id)
+def journal_entries(recorded: Recorded[Any]) -> tuple[JournalEntry, ...]:
+    """The entries that an event causes: its movements, in words and between accounts that are named."""
+    return tuple(_entry(movement, recorded.event) for movement in movements(recorded.stream, recorded.event))
+
+
+def _entry(movement: Movement, event: Any) -> JournalEntry:
+    (debit, credit), amount = movement.accounts(), movement.amount_cents
     return JournalEntry(
-        type=rule.type,
-        description=rule.describe(event),
+        type=movement.rule.type,
+        description=movement.rule.describe(event),
         postings=(Posting(debit, Side.DEBIT, amount), Posting(credit, Side.CREDIT, amount)),
-        owner_id=owner_id,
-        job_id=job_id,
-        tester_id=tester_id,
+        owner_id=movement.owner_id,
+        job_id=movement.job_id,
+        tester_id=movement.tester_id,
     )
 
 
@@ -236,15 +254,14 @@ _NOBODYS = (books.GatewayLineBooked, books.GatewayPaidOut, books.GatewayPayoutRe
 """Money between the platform, its gateway and its bank alone."""
 
 
-def _parties(recorded: Recorded[Any]) -> tuple[UUID | None, UUID | None, UUID | None]:
+def _parties(stream: UUID, event: Any) -> tuple[UUID | None, UUID | None, UUID | None]:
     """Owner, job and tester of a money event: an account's own stream is its owner's or tester's id."""
-    event = recorded.event
     if isinstance(event, credits.PurchaseCompleted | credits.ChargedBack | credits.PurchaseRefunded):
-        return recorded.stream, None, None
+        return stream, None, None
     if isinstance(event, tester.Withdrawn):
-        return None, None, recorded.stream
+        return None, None, stream
     if isinstance(event, books.PayoutSettled | books.PayoutReturned):
         return None, None, event.tester_id
     if isinstance(event, _NOBODYS):
         return None, None, None
-    return event.owner_id, recorded.stream, getattr(event, "tester_id", None)
+    return event.owner_id, stream, getattr(event, "tester_id", None)
