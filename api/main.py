@@ -11,6 +11,7 @@ from api.program.books import (
 )
 from api.program.databases import backup_command, migrate, rebuild_command, restore_command
 from api.program.keys import create_key, list_keys, revoke_key
+from api.program.partitions import export_partitions_command, reconcile_partitions_command
 from api.program.playing import demo
 from api.program.privacy import forget, rotate_master_key
 from api.program.proving import make_checkpoint_key, prove_command, verify_command, verify_proof_command
@@ -25,6 +26,7 @@ app.command("backup")(backup_command)
 app.command("restore")(restore_command)
 app.command("explain")(explain_command)
 app.command("reconcile")(reconcile_command)
+app.command("reconcile-partitions")(reconcile_partitions_command)
 app.command("prove")(prove_command)
 app.command("verify-proof")(verify_proof_command)
 app.command("checkpoint-key")(make_checkpoint_key)
@@ -41,6 +43,7 @@ app.add_typer(keys_app, name="keys")
 export_app = typer.Typer(help="The books for other programs.", no_args_is_help=True)
 export_app.command("journal")(export_journal_command)
 export_app.command("log")(export_log_command)
+export_app.command("partitions")(export_partitions_command)
 export_app.command("statement")(export_statement_command)
 app.add_typer(export_app, name="export")
 

@@ -13,6 +13,7 @@ from eventsourcing.persistence import MapperDeserialisationError, PersistenceErr
 
 from api.cli.demo import DemoFailed
 from api.cli.export import ExportFailed
+from api.columns.wrong import WrongPartitions
 from api.evidence.notes import WrongEvidence
 from api.service.ports import StoreBusy, StoreFailed
 from api.service.seals import WrongMasterKey
@@ -49,6 +50,7 @@ def failing_in_one_sentence() -> Iterator[None]:
         DemoFailed,
         ExportFailed,
         StatementWrong,
+        WrongPartitions,
     ) as error:
         fail(str(error), 1)
     except (

@@ -1,5 +1,6 @@
 """The accounts of the books. Source: README, "Money"."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -43,6 +44,15 @@ _DEBIT = frozenset(
 _MOVED_BY_OTHERS = frozenset(
     {AccountKind.BANK, AccountKind.GATEWAY_CLEARING, AccountKind.GATEWAY_FEES, AccountKind.PLATFORM_ADJUSTMENTS}
 )
+
+
+HOLDERS: Mapping[AccountKind, str] = {
+    AccountKind.OWNER_CREDITS: "owner_id",
+    AccountKind.OWNER_RECEIVABLE: "owner_id",
+    AccountKind.ESCROW: "job_id",
+    AccountKind.TESTER_PAYABLE: "tester_id",
+}
+"""Whose id tells the accounts of a kind apart; there is but one of any other kind."""
 
 
 class Account(NamedTuple):

@@ -8,16 +8,19 @@ from uuid import UUID
 from domain.books import events as books
 from domain.credits import events as credits
 from domain.job import events as job
-from domain.ledger.accounts import AccountKind as K
 from domain.ledger.accounts import Account, Side, account
+from domain.ledger.accounts import AccountKind as K
 from domain.ledger.journal import EntryType, JournalEntry, Posting
 from domain.recorded import Recorded
 from domain.tester import events as tester
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """An event debits one account and credits another with the cents in its field ``amount``."""
+    """An event debits one account and credits another with the cents in its field ``amount``.
+
+    Each rule is equal to itself alone, so that sums can be kept by rule.
+    """
 
     type: EntryType
     debit: K
@@ -254,13 +257,17 @@ _NOBODYS = (books.GatewayLineBooked, books.GatewayPaidOut, books.GatewayPayoutRe
 """Money between the platform, its gateway and its bank alone."""
 
 
+_OWNERS = (credits.PurchaseCompleted, credits.ChargedBack, credits.PurchaseRefunded)
+_BANKS = (books.PayoutSettled, books.PayoutReturned)
+
+
 def _parties(stream: UUID, event: Any) -> tuple[UUID | None, UUID | None, UUID | None]:
     """Owner, job and tester of a money event: an account's own stream is its owner's or tester's id."""
-    if isinstance(event, credits.PurchaseCompleted | credits.ChargedBack | credits.PurchaseRefunded):
+    if isinstance(event, _OWNERS):
         return stream, None, None
     if isinstance(event, tester.Withdrawn):
         return None, None, stream
-    if isinstance(event, books.PayoutSettled | books.PayoutReturned):
+    if isinstance(event, _BANKS):
         return None, None, event.tester_id
     if isinstance(event, _NOBODYS):
         return None, None, None

@@ -31,4 +31,10 @@ def dated_at(recorded: Recorded[Any]) -> Instant:
 
 def counts_at(recorded: Recorded[Any]) -> Instant:
     """The instant by which an event belongs to a period."""
-    return dated_at(recorded) if type(recorded.event) in _BY_DATE else recorded.occurred_at
+    return counted_at(recorded.event, recorded.occurred_at)
+
+
+def counted_at(event: Any, occurred_at: Instant) -> Instant:
+    """The same of an event without its envelope."""
+    dated: Instant = event.dated_at if type(event) in _BY_DATE else occurred_at
+    return dated

@@ -1,11 +1,10 @@
 """A whole year of the platform in one file: deposits, jobs, disputes, refunds and withdrawals."""
 
 from contextlib import closing
-from pathlib import Path
 from random import Random
 
 from tests.given import NOW
-from tests.local import HandClock, new_database
+from tests.local import HandClock, Where, new_database
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import SPELL, history
 from tests.simulation.model import DAY
@@ -14,7 +13,7 @@ from tests.simulation.outside import take_in_all
 YEAR = 365 * DAY
 
 
-def live_a_year(path: Path, seed: int, steps: int = 600, *, told_by_others: bool = False) -> None:
+def live_a_year(path: Where, seed: int, steps: int = 600, *, told_by_others: bool = False) -> None:
     """Make a database, and in it so many commands, spread over a year.
 
     ``told_by_others``: twice in the year what the gateway and the bank tell is taken into the books.

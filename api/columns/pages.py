@@ -1,0 +1,109 @@
+"""Events as they are stored, turned into columns a page at a time."""
+
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from api.columns.schema import CENTS, HAS_COLUMNS, PARTIES, SCHEMA
+from projections.columns.buckets import bucket_of
+
+StoredRow: TypeAlias = Sequence[Any]
+"""Position, stream in hexadecimal digits, version, name, and the stored bytes of the envelope."""
+
+_UUID_BYTES = 16
+_BUCKET = "bucket"
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    occurred_at: int
+    recorded_at: int
+    event: msgspec.Raw
+
+
+class _Columns(msgspec.Struct, gc=False):
+    """The fields of any event that are columns of their own."""
+
+    owner_id: str | None = None
+    job_id: str | None = None
+    tester_id: str | None = None
+    amount_cents: int | None = None
+    hold_cents: int | None = None
+    held_cents: int | None = None
+    released_cents: int | None = None
+    payout_cents: int | None = None
+    fee_cents: int | None = None
+    fee_returned_cents: int | None = None
+    credits_cents: int | None = None
+    receivable_cents: int | None = None
+    difference_cents: int | None = None
+    account: str | None = None
+    dated_at: int | None = None
+
+
+_NONE = _Columns()
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_columns = msgspec.json.Decoder(_Columns).decode
+
+
+def table_of(rows: Sequence[StoredRow], buckets: int) -> pa.Table:
+    """Rows as a table with one column more, the bucket. Raises msgspec.MsgspecError for bytes that are no envelope."""
+    positions, streams, versions, names, states = zip(*rows, strict=True)
+    envelopes = [_envelope(state) for state in states]
+    facts = [
+        _columns(one.event) if HAS_COLUMNS.get(name, True) else _NONE
+        for name, one in zip(names, envelopes, strict=True)
+    ]
+    places = {stream: bucket_of(UUID(stream), buckets) for stream in set(streams)}
+    arrays = [
+        pa.array(positions, pa.int64()),
+        _uuids(streams),
+        pa.array(versions, pa.int32()),
+        pa.array(names, pa.string()).dictionary_encode(),
+        pa.array([one.occurred_at for one in envelopes], pa.int64()),
+        pa.array([one.recorded_at for one in envelopes], pa.int64()),
+        *(_uuids(list(map(attrgetter(name), facts))) for name in PARTIES),
+        *(pa.array(map(attrgetter(name), facts), pa.int64(), size=len(facts)) for name in CENTS),
+        pa.array(map(attrgetter("account"), facts), pa.string(), size=len(facts)),
+        pa.array(map(attrgetter("dated_at"), facts), pa.int64(), size=len(facts)),
+        pa.array([bytes(one.event) for one in envelopes], pa.binary()),
+        pa.array([places[stream] for stream in streams], pa.int32()),
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA.append(pa.field(_BUCKET, pa.int32())))
+
+
+_NO_ID = "0" * 2 * _UUID_BYTES
+
+
+def _uuids(texts: Sequence[str | None]) -> pa.Array:
+    """Ids in hexadecimal digits, with or without hyphens."""
+    digits = "".join([text or _NO_ID for text in texts]).replace("-", "")
+    ids = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(_UUID_BYTES), len(texts), [None, pa.py_buffer(bytes.fromhex(digits))]
+    )
+    if None in texts:
+        ids = pc.if_else(pa.array([text is not None for text in texts]), ids, pa.scalar(None, ids.type))
+    return pa.ExtensionArray.from_storage(pa.uuid(), ids)
+
+
+def by_bucket(pages: Sequence[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of pages parted by their buckets, each in the order of streams and positions."""
+    whole = pa.concat_tables(pages, promote_options="default").unify_dictionaries().combine_chunks()
+    keys = pa.table(
+        {
+            _BUCKET: whole[_BUCKET],
+            "stream": pa.chunked_array([chunk.storage for chunk in whole["stream"].chunks], pa.binary(_UUID_BYTES)),
+            "position": whole["position"],
+        }
+    )
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
+    whole = whole.take(order)
+    counts = sorted((one["values"], one["counts"]) for one in pc.value_counts(whole[_BUCKET]).to_pylist())
+    rows, first = whole.drop_columns([_BUCKET]), 0
+    for bucket, count in counts:
+        yield bucket, rows.slice(first, count)
+        first += count
