@@ -43,6 +43,7 @@ from api.service.service import Service
 from api.service.work import Context
 from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
 from domain.recorded import SYSTEM
+from projections.json import uuid
 from projections.ledger import entry_number
 
 log = logging.getLogger("tallyhold.http")
@@ -114,10 +115,10 @@ def _ids(route: Route, values: list[str]) -> dict[str, Any]:
     """The ids in a path, by name. Raises NotFound for one that is none."""
     if not values:
         return {}
-    names = [step[1:-1] for step in route.steps if step.startswith("{")]
     read = _entry if route.subject is Subject.OWNERS_ENTRY else _uuid
     return {
-        name: _number(value) if name == "number" else read(value) for name, value in zip(names, values, strict=True)
+        name: _number(value) if name == "number" else read(value)
+        for name, value in zip(route.names, values, strict=True)
     }
 
 
@@ -130,7 +131,7 @@ def _number(text: str) -> int:
 def _uuid(text: str) -> UUID:
     if _UUID.fullmatch(text) is None:
         raise NotFound("There is no such thing: the id in the path is not a UUID.")
-    return UUID(text)
+    return uuid(text)
 
 
 def _entry(text: str) -> int:

@@ -121,9 +121,13 @@ class Route:
     finds: bool = False
     streams: tuple[str, ...] = ()
     steps: tuple[str, ...] = field(init=False)
+    names: tuple[str, ...] = field(init=False)
+    """Of the ids in the path."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.path.split("/")[1:]))
+        steps = tuple(self.path.split("/")[1:])
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "names", tuple(step[1:-1] for step in steps if step.startswith("{")))
 
 
 def command(

@@ -12,6 +12,7 @@ from domain.job.disputes import assignment_of
 from domain.job.state import Job
 from domain.job.terms import Terms
 from domain.sealed import SealedText
+from projections.json import text
 from projections.times import iso, iso_or_none
 
 Body = Callable[[UUID, Job], dict[str, Any]]
@@ -25,13 +26,13 @@ def create_job(job_id: UUID, owner_id: UUID, terms: Terms) -> UseCase:
         work.command_job(job_id, c.CreateJob(owner_id=owner_id, terms=terms))
         job = work.job(job_id)
         body = {
-            "id": str(job_id),
+            "id": job_id,
             "status": job.status,
             "title": terms.title,
             "escrowHoldCents": job.hold_cents,
             "createdAt": iso(work.now),
         }
-        return Answer(body, status=201, version=work.job_version(job_id), location=f"/jobs/{job_id}")
+        return Answer(body, status=201, version=work.job_version(job_id), location=f"/jobs/{text(job_id)}")
 
     return run
 
@@ -47,7 +48,7 @@ def command_job(job_id: UUID, command: c.JobCommand, body: Body) -> UseCase:
 
 
 def status_body(job_id: UUID, job: Job) -> dict[str, Any]:
-    return {"id": str(job_id), "status": job.status}
+    return {"id": job_id, "status": job.status}
 
 
 def settle_body(job_id: UUID, job: Job) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def settlement_body(job_id: UUID, job: Job) -> dict[str, Any]:
 
 def cancel_body(job_id: UUID, job: Job) -> dict[str, Any]:
     return {
-        "id": str(job_id),
+        "id": job_id,
         "status": job.status,
         "settlementStatus": job.settlement_status,
         "settlementDeadline": iso_or_none(job.settlement_deadline),

@@ -14,6 +14,7 @@ from domain.job.state import MAX_STATEMENTS, AssignmentStatus
 from domain.sealed import answers_place, statement_place
 from domain.tester.commands import Withdraw
 from domain.tester.decider import WALLET
+from projections.json import text
 from projections.terms_view import variant_view
 from projections.times import iso, iso_or_none
 
@@ -89,7 +90,7 @@ def give_statement(job_id: UUID, assignment_id: UUID, text: str) -> UseCase:
         work.command_job(job_id, c.GiveStatement(assignment_id=assignment_id, text=sealed))
         given = assignment.statements
         body = {
-            "assignmentId": str(assignment_id),
+            "assignmentId": assignment_id,
             "number": given,
             "statedAt": iso(work.now),
             "statementsLeft": MAX_STATEMENTS - given,
@@ -100,7 +101,7 @@ def give_statement(job_id: UUID, assignment_id: UUID, text: str) -> UseCase:
 
 
 def _answer(work: Work, job_id: UUID, assignment_id: UUID, status: int = 200) -> Answer:
-    location = f"/tester/assignments/{assignment_id}" if status == 201 else None
+    location = f"/tester/assignments/{text(assignment_id)}" if status == 201 else None
     body = _assignment_body(work, job_id, assignment_id)
     return Answer(body, status=status, version=work.job_version(job_id), location=location)
 
@@ -111,9 +112,9 @@ def _assignment_body(work: Work, job_id: UUID, assignment_id: UUID) -> dict[str,
     completed = assignment.status is AssignmentStatus.COMPLETED
     variant = next(v for v in job.variants if v.id == assignment.variant_id)
     return {
-        "id": str(assignment_id),
-        "jobId": str(job_id),
-        "variantId": str(assignment.variant_id),
+        "id": assignment_id,
+        "jobId": job_id,
+        "variantId": assignment.variant_id,
         "status": assignment.status.value,
         "reservedUntil": iso(assignment.reserved_until),
         "startedAt": iso_or_none(assignment.started_at),
@@ -138,7 +139,7 @@ def withdraw(tester_id: UUID, withdrawal_id: UUID, amount_cents: int) -> UseCase
         after = work.state(WALLET, tester_id)
         assert after is not None
         body = {
-            "id": str(withdrawal_id),
+            "id": withdrawal_id,
             "amountCents": amount_cents,
             "payableCents": granted - after.withdrawn_cents,
             "createdAt": iso(work.now),

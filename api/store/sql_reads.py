@@ -27,7 +27,7 @@ from domain.job.events import Created
 from domain.recorded import Actor, ActorKind
 from domain.times import Instant
 from projections import dispute_views, views
-from projections.json import text
+from projections.json import text, uuid
 from projections.ledger import ENTRIES_PER_EVENT
 from projections.reconciliations import BREAKS_PER_RUN
 
@@ -139,8 +139,8 @@ class SQLReads:
 
     def place_of_assignment(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
         """The job and the tester of an assignment."""
-        row = self._one("SELECT job_id, tester_id FROM assignments WHERE assignment_id = ?", str(assignment_id))
-        return (UUID(row[0]), UUID(row[1])) if row else None
+        row = self._one("SELECT job_id, tester_id FROM assignments WHERE assignment_id = ?", text(assignment_id))
+        return (uuid(row[0]), uuid(row[1])) if row else None
 
     # -- jobs --------------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class SQLReads:
         shown = rows[:limit]
         items = ",".join([views.job_list_item(row) for row in shown])
         last = shown[-1][0] if len(rows) > limit else None
-        return Page(msgspec.Raw(f"[{items}]".encode()), last, tuple([UUID(row[1]) for row in shown]))
+        return Page(msgspec.Raw(f"[{items}]".encode()), last, tuple([uuid(row[1]) for row in shown]))
 
     def _filtered_jobs(self, wanted: JobFilter, params: tuple[Any, ...], limit: int) -> list[Any]:
         """A page merged of one run of the index for each combination: its cost does not grow with the list."""
