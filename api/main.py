@@ -3,6 +3,7 @@
 import typer
 
 from api.program.books import (
+    close_command,
     explain_command,
     export_journal_command,
     export_log_command,
@@ -27,6 +28,7 @@ app.command("restore")(restore_command)
 app.command("explain")(explain_command)
 app.command("reconcile")(reconcile_command)
 app.command("reconcile-partitions")(reconcile_partitions_command)
+app.command("close")(close_command)
 app.command("prove")(prove_command)
 app.command("verify-proof")(verify_proof_command)
 app.command("checkpoint-key")(make_checkpoint_key)

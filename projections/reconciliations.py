@@ -20,6 +20,7 @@ RECONCILIATIONS = Table(
         "item": "TEXT",
         "evidence": "TEXT",
         "breaks": "INTEGER",
+        "ends_at": "INTEGER",
     },
     indexes=(Index(("run_id",), unique=True),),
 )
@@ -29,7 +30,14 @@ BREAKS = Table(
     name="reconciliation_breaks",
     key="entry",
     primary_key="entry",
-    columns={"entry": "INTEGER", "case_id": "TEXT", "category": "TEXT", "item": "TEXT"},
+    columns={
+        "entry": "INTEGER",
+        "case_id": "TEXT",
+        "category": "TEXT",
+        "remedy": "TEXT",
+        "since": "INTEGER",
+        "item": "TEXT",
+    },
 )
 """``entry`` is BREAKS_PER_RUN x the position of the run + the number of the break."""
 
@@ -64,6 +72,7 @@ def _reconciled(recorded: Recorded[e.Reconciled]) -> Iterator[Change]:
             "item": to_json(item),
             "evidence": event.evidence,
             "breaks": len(event.breaks),
+            "ends_at": event.ends_at,
         },
     )
     for number, found in enumerate(event.breaks, 1):
@@ -72,6 +81,8 @@ def _reconciled(recorded: Recorded[e.Reconciled]) -> Iterator[Change]:
             "entry": entry,
             "case_id": text(case_stream(found.key, found.ordinal)),
             "category": found.category,
+            "remedy": found.remedy.value,
+            "since": found.since,
             "item": to_json(break_item(number, found)),
         }
         yield Insert(BREAKS, entry, row)
@@ -140,7 +151,7 @@ def _adjusted(recorded: Recorded[e.Adjusted]) -> Iterator[Change]:
 
 RECONCILIATION_LIST = ReadModel(
     name="reconciliations",
-    version=1,
+    version=2,
     tables=(RECONCILIATIONS, BREAKS, CASES),
     projectors={e.Reconciled: _reconciled, e.AdjustmentProposed: _proposed, e.Adjusted: _adjusted},
 )

@@ -9,6 +9,7 @@ from projections.assignments import ASSIGNMENT_LIST
 from projections.disputes import DISPUTE_LIST
 from projections.jobs import JOB_LIST
 from projections.ledger import LEDGER
+from projections.months import MONTH_LIST
 from projections.purchases import PURCHASE_LIST
 from projections.read_model import Change, Projector, ReadModel, Table
 from projections.reconciliations import RECONCILIATION_LIST
@@ -23,6 +24,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     PURCHASE_LIST,
     ACCESS_LIST,
     RECONCILIATION_LIST,
+    MONTH_LIST,
 )
 
 TABLES: tuple[Table, ...] = tuple(table for model in READ_MODELS for table in model.tables)

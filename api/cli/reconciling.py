@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from api.cli.export import ExportFailed, write_text
 from api.service.reconciliations import program
-from domain.books.events import Reconciled
+from domain.books.events import Reconciled, ToldByStatement
 from domain.recorded import Recorded
 from projections.reconcile.kept import kept
 from projections.reconcile.page import run_page
@@ -52,15 +52,26 @@ class Statement:
 
 
 class Run(NamedTuple):
-    """A reconciliation, its document, and the event that may keep it."""
+    """A reconciliation, its document, the event that may keep it, and the SHA-256 of each file by its path."""
 
     result: Result
     document: dict[str, Any]
     kept: Reconciled
+    hashes: dict[str, str]
+
+    def bookings(self) -> Iterator[ToldByStatement]:
+        """What the files tell that is not in the books yet."""
+        return self.result.bookings(self.hashes)
 
 
 def run(
-    log: Iterable[Recorded[Any]], told: Snapshot, period: Period, files: list[Path], fee_basis_points: int | None
+    log: Iterable[Recorded[Any]],
+    told: Snapshot,
+    period: Period,
+    files: list[Path],
+    *,
+    timezone: str,
+    fee_basis_points: int | None = None,
 ) -> Run:
     """Reconcile. Raises StatementWrong."""
     statements = [Statement(path) for path in files]
@@ -70,12 +81,14 @@ def run(
         "from": iso_or_none(period.begins),
         "asOf": iso_or_none(period.as_of),
         "knownAt": iso_or_none(period.known_at),
+        "timezone": timezone,
         "feeBasisPoints": fee_basis_points,
         "program": program(),
     }
     read = [statement.read() for statement in statements]
     made = document(result, parameters, read)
-    return Run(result, made, kept(result, made, period, "UTC", read))
+    hashes = {str(path): one.sha256 for path, one in zip(files, read, strict=True)}
+    return Run(result, made, kept(result, made, period, timezone, read), hashes)
 
 
 def write_evidence(folder: Path, result: Result, told: dict[str, Any]) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import sys
+from datetime import date, tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
+from api.cli.closing import close
 from api.cli.explaining import show_explanation
 from api.cli.export import JournalFormat, StatementFormat, export_journal, write_text
 from api.cli.progress import progress
@@ -21,6 +23,7 @@ from api.program.platform import (
     log_of,
     open_platform,
     run_command,
+    set_up,
     signing,
 )
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
@@ -28,8 +31,9 @@ from api.service.explain import explain_entry
 from api.service.ids import new_id
 from api.service.portable_proof import whole_log
 from api.service.reconciliations import keep_run
+from api.service.service import Service
 from api.settings import WrongSettings, read_settings
-from api.store.sql_snapshot import snapshot
+from api.store.sql_snapshot import SQLReplays, snapshot
 from domain.times import Instant
 from projections.ledger import entry_number
 from projections.reconcile.journal import posted
@@ -37,8 +41,11 @@ from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
 from projections.reconcile.report import breaks_csv, summary
 from projections.statements.forms import FORMS
-from projections.statements.months import month_of
+from projections.statements.months import Month, midnight, month_of, zone_of
 from projections.statements.statement import statement as statement_of
+
+Timezone = Annotated[str, typer.Option(help="whose midnights count, like Europe/Berlin")]
+STATEMENT_HELP = "a gateway's CSV; may be given several times"
 
 
 def export_journal_command(
@@ -65,10 +72,11 @@ def export_log_command(
 
 def export_statement_command(
     *,
-    month: Annotated[str, typer.Option(help="like 2026-10, in UTC")],
+    month: Annotated[str, typer.Option(help="like 2026-10")],
     format_: Annotated[StatementFormat, typer.Option("--format", help="json, csv, or a page to print")],
     owner: Annotated[UUID | None, typer.Option(help="an owner's principal id")] = None,
     tester: Annotated[UUID | None, typer.Option(help="a tester's principal id")] = None,
+    timezone: Timezone = "UTC",
     out: Annotated[Path | None, typer.Option(help="a new file; else standard output")] = None,
     db: Db = None,
 ) -> None:
@@ -77,10 +85,7 @@ def export_statement_command(
         holder = owner or tester
         if holder is None or (owner and tester):
             raise WrongSettings("Give one of --owner and --tester.")
-        try:
-            wanted = month_of(month)
-        except ValueError as error:
-            raise WrongSettings(f"The option --month {error}.") from None
+        wanted = _month(month, timezone)
         with log_of(read_settings(db=db)) as log, progress("reading") as told:
             events = log.events(log.position(), told)
             made = statement_of(events, holder, wanted, is_owner=owner is not None)
@@ -92,7 +97,8 @@ def reconcile_command(
     from_: Annotated[str | None, typer.Option("--from", help="movement counts from this time, or date (UTC)")] = None,
     as_of: Annotated[str | None, typer.Option(help="only what had occurred by then")] = None,
     known_at: Annotated[str | None, typer.Option(help="only what had been recorded by then")] = None,
-    statement: Annotated[list[Path] | None, typer.Option(help="a gateway's CSV; may be given several times")] = None,
+    timezone: Timezone = "UTC",
+    statement: Annotated[list[Path] | None, typer.Option(help=STATEMENT_HELP)] = None,
     fee_basis_points: Annotated[
         int | None, typer.Option(min=0, max=10_000, help="what if: jobs posted since --from at another fee")
     ] = None,
@@ -108,32 +114,88 @@ def reconcile_command(
         settings = read_settings(db=db)
         if as_json and as_csv:
             raise WrongSettings("Ask for one of --json and --csv.")
-        period = Period(_time("from", from_), _time("as-of", as_of), _time("known-at", known_at))
+        zone = _zone(timezone)
+        given = (("from", from_), ("as-of", as_of), ("known-at", known_at))
+        period = Period(*(_time(option, text, zone) for option, text in given))
         with log_of(settings) as log, snapshot(database_at(settings).reader()) as told, progress("reconciling") as bar:
             events = log.events(told.position, bar)
-            result, made, event = run(events, told, period, statement or [], fee_basis_points)
+            made = run(events, told, period, statement or [], timezone=timezone, fee_basis_points=fee_basis_points)
         if keep:
             run_id = new_id()
-            run_command(settings, lambda _: keep_run(run_id, event))
+            run_command(settings, lambda _: keep_run(run_id, made.kept))
             print(f"kept as reconciliation {run_id}", file=sys.stderr)
         if out is not None:
-            write_evidence(out, result, made)
+            write_evidence(out, made.result, made.document)
         if html is not None:
-            write_text([run_page(made)], html)
+            write_text([run_page(made.document)], html)
         if as_csv:
-            sys.stdout.writelines(breaks_csv(result))
+            sys.stdout.writelines(breaks_csv(made.result))
         else:
-            show(made, as_json, lambda: "\n".join(summary(made)))
-        if not made["clean"]:
+            show(made.document, as_json, lambda: "\n".join(summary(made.document)))
+        if not made.document["clean"]:
             raise typer.Exit(1)
 
 
-def _time(option: str, text: str | None) -> Instant | None:
-    """A time of the command line; a date alone is its beginning in UTC. Raises WrongSettings."""
+def close_command(
+    month: Annotated[str, typer.Option(help="like 2026-10; it must be over")],
+    timezone: Timezone = "UTC",
+    statement: Annotated[list[Path] | None, typer.Option(help=STATEMENT_HELP)] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in what the statements tell and close a month for good; nothing of it while anything differs."""
+    with failing_in_one_sentence():
+        settings = read_settings(db=db)
+        wanted = _month(month, timezone)
+        replays = SQLReplays(database_at(settings).reader)
+
+        async def story(service: Service) -> dict[str, Any]:
+            service.committer.start()
+            try:
+                return await close(service, replays.replay, wanted, statement or [])
+            finally:
+                await service.committer.close()
+
+        with set_up(settings, existing) as platform:
+            closed = asyncio.run(story(platform.service))
+        show(closed, as_json, lambda: _closed_text(closed))
+
+
+def _closed_text(closed: dict[str, Any]) -> str:
+    told = [
+        f"closed {closed['month']} ({closed['timezone']}) at position {closed['position']}",
+        f"tree root {closed['treeRoot']}",
+        f"{closed['booked']} lines of statements taken into the books",
+        f"kept as reconciliation {closed['reconciliation']}",
+    ]
+    return "\n".join(told)
+
+
+def _month(name: str, timezone: str) -> Month:
+    """Raises WrongSettings."""
+    _zone(timezone)
+    try:
+        return month_of(name, timezone)
+    except ValueError as error:
+        raise WrongSettings(f"The option --month {error}.") from None
+
+
+def _zone(timezone: str) -> tzinfo:
+    """Raises WrongSettings."""
+    try:
+        return zone_of(timezone)
+    except ValueError as error:
+        raise WrongSettings(f"The option --timezone {error}.") from None
+
+
+def _time(option: str, text: str | None, zone: tzinfo) -> Instant | None:
+    """A time of the command line; a date alone is its beginning in the time zone. Raises WrongSettings."""
     if text is None:
         return None
     try:
-        return parse_instant(f"{text}T00:00:00Z" if len(text) == len("2026-10-01") else text)
+        if len(text) == len("2026-10-01"):
+            return midnight(date.fromisoformat(text), zone)
+        return parse_instant(text)
     except ValueError as error:
         raise WrongSettings(f"The option --{option} {error}, or a date.") from None
 

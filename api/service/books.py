@@ -1,17 +1,17 @@
-"""Use cases of the books: what statements tell is taken in."""
+"""Use cases of the books: what statements tell is taken in, and months are closed."""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from api.service.work import Answer, UseCase, Work
-from domain.books.commands import Book
-from domain.books.decider import BOOKINGS
+from domain.books.commands import Book, CloseMonth
+from domain.books.decider import BOOKINGS, MONTHS
 from domain.books.events import GatewayLineBooked, PayoutReturned, PayoutSettled, ToldByStatement
 from domain.books.others import reversal, take_back
 from domain.credits.decider import CREDITS
 from domain.decider import Decider
-from domain.ids import gateway_line_stream, gateway_payout_stream, sent_payout_stream
+from domain.ids import MONTHS_STREAM, gateway_line_stream, gateway_payout_stream, sent_payout_stream
 from domain.tester.decider import WALLET
 
 
@@ -49,6 +49,23 @@ def _stream_of(told: ToldByStatement) -> UUID:
     if isinstance(told, PayoutSettled | PayoutReturned):
         return sent_payout_stream(told.withdrawal_id)
     return gateway_payout_stream(told.payout_id)
+
+
+def close_month(command: CloseMonth) -> UseCase:
+    """Close a month. Raises InvalidState if it is not over, or closed already."""
+
+    def run(work: Work) -> Answer:
+        work.record(MONTHS, MONTHS_STREAM, MONTHS.decide(command, work.state(MONTHS, MONTHS_STREAM), work.now))
+        return Answer(
+            {
+                "month": command.month,
+                "timezone": command.timezone,
+                "position": command.position,
+                "treeRoot": command.tree_root,
+            }
+        )
+
+    return run
 
 
 class _Plan:

@@ -322,6 +322,24 @@ class SQLReads:
         row = self._one("SELECT breaks FROM reconciliations WHERE run_id = ?", str(run_id))
         return None if row is None else row[0]
 
+    def open_breaks(self, begins: Instant, ends: Instant) -> tuple[UUID, int] | None:
+        """The last run that looked beyond the first instant, and how many of its breaks that began before the second
+        one are neither settled nor such as go away by themselves; null where there are none."""
+        run = self._one(
+            "SELECT position, run_id FROM reconciliations WHERE ends_at > ? ORDER BY position DESC LIMIT 1", begins
+        )
+        if run is None:
+            return None
+        count: int = self._one(
+            "SELECT count(*) FROM reconciliation_breaks LEFT JOIN reconciliation_cases USING (case_id) "
+            "WHERE entry > ? AND entry < ? AND remedy = 'adjust' AND coalesce(status, 'open') <> 'adjusted' "
+            "AND coalesce(since, 0) < ?",
+            run[0] * BREAKS_PER_RUN,
+            (run[0] + 1) * BREAKS_PER_RUN,
+            ends,
+        )[0]
+        return (UUID(run[1]), count) if count else None
+
     def reconciliations(self, before: int | None, limit: int) -> Page:
         """Runs that were kept, the newest first."""
         rows = self._all(

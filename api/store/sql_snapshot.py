@@ -15,6 +15,7 @@ from api.store.sql_reads import BALANCES_OF_ALL_ACCOUNTS
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.ledger import JOURNAL
+from projections.reconcile.closed import Closing
 from projections.reconcile.told import JournalRow, WalletRow
 
 AT_ONCE = 1_000
@@ -45,6 +46,10 @@ class SQLSnapshot:
     def billing(self) -> Mapping[str, tuple[int, int]]:
         rows = self._reader.rows("SELECT owner_id, balance_cents, held_cents FROM billing")
         return {owner: (balance, held) for owner, balance, held in rows}
+
+    def closings(self) -> Mapping[str, Closing]:
+        rows = self._reader.rows("SELECT month, begins_at, ends_at, position FROM closed_months")
+        return {row[0]: Closing(*row) for row in rows}
 
     def wallets(self) -> Mapping[str, WalletRow]:
         rows = self._reader.rows("SELECT tester_id, pending_cents, granted_cents, withdrawn_cents FROM wallets")

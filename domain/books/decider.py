@@ -41,7 +41,8 @@ def _was_told(told: e.ToldByStatement, booked: Booked | None) -> bool:
     """Whether the same is in the books already, be it from another file."""
     match told, booked:
         case e.GatewayLineBooked(), e.GatewayLineBooked():
-            return replace(told, statement=booked.statement, dated_at=booked.dated_at) == booked
+            same = replace(told, statement=booked.statement, dated_at=booked.dated_at)
+            return replace(same, payout_id=booked.payout_id) == booked
         case e.GatewayPaidOut(amount_cents=cents), GatewayPayout():
             return booked.amount_cents == cents
         case e.GatewayPayoutReturned(amount_cents=cents), GatewayPayout(is_returned=True):

@@ -35,7 +35,8 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayLineBooked:
-    """A line of the gateway's statement. ``gross_cents`` is what came in; ``owner_id`` whose purchase it is about."""
+    """A line of the gateway's statement. ``gross_cents`` is what came in; ``owner_id`` whose purchase it is about;
+    ``payout_id`` the payout that it went into, empty where the statement does not say so."""
 
     reference: str
     category: str
@@ -44,6 +45,7 @@ class GatewayLineBooked:
     fee_returned_cents: int
     purchase_id: UUID | None
     owner_id: UUID | None
+    payout_id: str
     dated_at: Instant
     statement: str
 

@@ -59,7 +59,8 @@ class Gateway:
         self._lines: dict[str, StatementLine] = {}
         self._charges: dict[UUID, list[StatementLine]] = {}
         self._payouts: dict[str, StatementLine] = {}
-        self._payout_sums: dict[str, tuple[int, StatementLine]] = {}
+        self._payout_lines: dict[str, list[StatementLine]] = {}
+        self._booked_by_payout: dict[str, int] = {}
         self._reversed_payouts: list[StatementLine] = []
         self._purchases: dict[UUID, _Purchase] = {}
         self._booked: dict[str, _Booked] = {}
@@ -93,9 +94,10 @@ class Gateway:
         self._sort(line)
 
     def _check_time(self, line: StatementLine) -> None:
-        """A statement of another month would find nothing but breaks."""
+        """A statement of another month would find nothing but breaks. What went into a payout of the period is its."""
         begins, ends = self._period.begins, self._period.as_of
-        early = begins is not None and line.created_at < begins - SETTLEMENT_WINDOW
+        last = max(line.created_at, line.payout_at or 0)
+        early = begins is not None and last < begins - SETTLEMENT_WINDOW
         late = ends is not None and line.created_at > ends + SETTLEMENT_WINDOW
         if early or late:
             what = f"created_utc is {iso(line.created_at)}, outside of the period that is reconciled"
@@ -114,8 +116,7 @@ class Gateway:
             self._reversed_payouts.append(line)
             return
         if line.payout_id:
-            cents, _ = self._payout_sums.get(line.payout_id, (0, line))
-            self._payout_sums[line.payout_id] = (cents + line.net_cents, line)
+            self._payout_lines.setdefault(line.payout_id, []).append(line)
         if line.category == books.CHARGE and line.purchase_id is not None:
             self._charges.setdefault(line.purchase_id, []).append(line)
         elif line.category != FEE and not (line.category in _TAKES_BACK and line.purchase_id is not None and is_out):
@@ -145,8 +146,10 @@ class Gateway:
     def _see_booked(self, event: books.GatewayLineBooked, position: int) -> None:
         if event.category == books.CHARGE and event.purchase_id is not None:
             self._charged_before.add(event.purchase_id)
+        net = event.gross_cents - event.fee_cents + event.fee_returned_cents
+        if event.payout_id:
+            self._booked_by_payout[event.payout_id] = self._booked_by_payout.get(event.payout_id, 0) + net
         if event.reference in self._lines or not self._period.is_opening(event.dated_at):
-            net = event.gross_cents - event.fee_cents + event.fee_returned_cents
             self._booked[event.reference] = _Booked(event.gross_cents, net, position, event.dated_at)
 
     # What differs
@@ -240,8 +243,8 @@ class Gateway:
 
     def _payouts_that_differ(self) -> Iterator[Break]:
         for name, line in self._payouts.items():
-            cents, _ = self._payout_sums.get(name, (-line.gross_cents, line))
-            if cents != -line.gross_cents:
+            cents = self._lines_of_payout_cents(name)
+            if cents is not None and cents != -line.gross_cents:
                 detail = f"{-line.gross_cents} cents were paid out; the lines of this payout come to {cents}"
                 one = _at_gateway(Category.AMOUNT, line, detail, cents + line.gross_cents)
                 yield one._replace(named=_payout_lines_key(name))
@@ -263,12 +266,20 @@ class Gateway:
     def _told_payouts(self) -> dict[str, PaidOut]:
         """The payouts of the statements, each by a line of its own or by the lines that went into it."""
         told = {name: PaidOut(-line.gross_cents, 0, line.created_at) for name, line in self._payouts.items()}
-        for name, (cents, line) in self._payout_sums.items():
-            at = line.payout_at
+        for name, lines in self._payout_lines.items():
+            at, cents = lines[0].payout_at, self._lines_of_payout_cents(name) or 0
             if name in told or cents <= 0 or at is None or (self._period.as_of or at) < at:
                 continue
             told[name] = PaidOut(cents, 0, at)
         return told
+
+    def _lines_of_payout_cents(self, name: str) -> int | None:
+        """What all lines that went into a payout come to, those that were booked before included; null without any."""
+        lines = self._payout_lines.get(name, [])
+        if not lines and name not in self._booked_by_payout:
+            return None
+        new = sum(line.net_cents for line in lines if line.id not in self._booked)
+        return new + self._booked_by_payout.get(name, 0)
 
     def payouts(self) -> Mapping[str, PaidOut]:
         """All payouts that the bank must tell of, booked and about to be."""
@@ -290,7 +301,7 @@ class Gateway:
             if line.category not in (PAYOUT, PAYOUT_REVERSAL) or line.fee_cents:
                 yield self._booking(line, hashes[line.file])
         for name, paid in self._told_payouts().items():
-            line = self._payouts.get(name) or self._payout_sums[name][1]
+            line = self._payouts.get(name) or self._payout_lines[name][0]
             keys = {_payout_key(name), _payout_lines_key(name), _line_key(line.id)}
             if name not in self._paid_out and not keys & is_open:
                 yield books.GatewayPaidOut(
@@ -321,6 +332,7 @@ class Gateway:
             fee_returned_cents=max(0, -fee),
             purchase_id=None if purchase is None else line.purchase_id,
             owner_id=None if purchase is None else purchase.owner_id,
+            payout_id=line.payout_id,
             dated_at=line.created_at,
             statement=statement,
         )

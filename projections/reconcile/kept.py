@@ -11,7 +11,7 @@ from projections.reconcile.reconciliation import Result
 from projections.reconcile.report import FileRead, is_clean
 
 MAX_DETAIL = 500
-_TOLD_APART = ("breaks", "whatIf", "parameters", "statements")
+_TOLD_APART = ("breaks", "whatIf", "parameters", "statements", "priorPeriod")
 
 
 def kept(

@@ -22,6 +22,11 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
     )
     yield table("Breaks", ("#", "Category", "Amount", "Of", "What", "Positions"), map(_break, run["breaks"]))
     yield table("Controls", ("Control", "One side", "Other side", "Agrees"), map(_control, run["controls"]))
+    if run["priorPeriod"]:
+        prior = (
+            (p["month"], p["entry"], p["type"], decimal(p["amountCents"]), p["description"]) for p in run["priorPeriod"]
+        )
+        yield table("Prior-period adjustments", ("Month", "Entry", "Type", "Amount", "What"), prior)
     if run["gateway"] is not None:
         gateway = ((g["category"], g["lines"], *(decimal(g[n]) for n in _AMOUNTS)) for g in run["gateway"])
         yield table("Gateway", ("Category", "Lines", "Gross", "Fee", "Net"), gateway)

@@ -1,14 +1,16 @@
 """One reconciliation: the log is read once, from its first event on, and every check follows it side by side."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.books.events import ToldByStatement
 from domain.ledger.accounts import AccountKind, Side
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.reconcile.accounts import Accounts
 from projections.reconcile.breaks import Break, Category
+from projections.reconcile.closed import ClosedMonths
 from projections.reconcile.credits import CreditStreams
 from projections.reconcile.gaps import Gaps
 from projections.reconcile.gateway import Gateway
@@ -54,6 +56,12 @@ class Result:
     """Those that are open."""
     settled: tuple[Break, ...]
     """Those that two operators have settled."""
+    closed: ClosedMonths
+
+    def bookings(self, hashes: Mapping[str, str]) -> Iterator[ToldByStatement]:
+        """What the statements tell, agrees with the log, and is not in the books. ``hashes``: each file's SHA-256."""
+        if self.gateway is not None:
+            yield from self.gateway.bookings(frozenset(one.key for one in self.breaks), hashes)
 
 
 def reconcile(
@@ -94,6 +102,7 @@ class _Run:
         self._wallets = Wallets()
         self._overdrawn: dict[str, Break] = {}
         self._settled = Settled()
+        self._closed = ClosedMonths(told.closings(), period)
         self._events = 0
 
     def close(self) -> None:
@@ -106,6 +115,7 @@ class _Run:
             for _ in self._now.post(posted):
                 pass
         self._wallets_now.see(recorded)
+        self._closed.see(recorded)
         if self._period.known_at is None or recorded.recorded_at <= self._period.known_at:
             self._settled.see(recorded)
         if self._period.reaches(recorded):
@@ -122,6 +132,7 @@ class _Run:
             self._gateway.see(recorded)
         for posted in entries:
             self._credits.post(posted)
+            self._closed.post(posted)
             for line in self._accounts.post(posted):
                 self._overdrawn.setdefault(line.account.name, _overdrawn(line.account.name, line.closing_cents, posted))
 
@@ -143,6 +154,7 @@ class _Run:
             self._gateway,
             tuple(breaks),
             tuple(self._settled.breaks),
+            self._closed,
         )
 
     def _breaks(self, ends: Instant) -> Iterator[Break]:
@@ -152,6 +164,7 @@ class _Run:
         paid_twice = {str(job_id) for job_id in self._jobs.paid_twice}
         yield from (one for name, one in self._overdrawn.items() if name.rpartition(":")[2] not in paid_twice)
         yield from self._rows.breaks()
+        yield from self._closed.breaks()
         yield from sums_that_drifted(self._told, self._now, self._wallets_now.rows())
         if self._gateway is not None:
             yield from self._gateway.breaks(ends, self._settled)

@@ -11,6 +11,7 @@ from projections.json import text
 from projections.reconcile.accounts import Total
 from projections.reconcile.ageing import aged
 from projections.reconcile.breaks import Break
+from projections.reconcile.closed import PriorPeriod
 from projections.reconcile.jobs import WhatIf
 from projections.reconcile.reconciliation import Result
 from projections.times import iso, iso_or_none
@@ -47,6 +48,7 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
             "accounts": sum(total.accounts for total in kinds.values()),
             "breaks": len(result.breaks),
             "settled": len(result.settled),
+            "priorPeriod": result.closed.later_count,
             "byCategory": dict(sorted(Counter(one.category.value for one in result.breaks).items())),
         },
         "controls": [
@@ -65,9 +67,27 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
             "openHolds": _aged(((h.created_at, h.cents) for h in result.holds), result.ends),
             "disputes": _aged(disputes, result.ends),
         },
+        "priorPeriod": [_prior_period(one) for one in result.closed.later],
         "gateway": _gateway(result),
         "whatIf": _what_if(result.jobs.what_if) if result.jobs.what_if else None,
         "breaks": [break_item(n, one, result.ends) for n, one in enumerate(result.breaks[:MAX_BREAKS], 1)],
+    }
+
+
+def _prior_period(one: PriorPeriod) -> dict[str, Any]:
+    """An entry that is dated in a month that was closed without it."""
+    posted = one.posted
+    debit, credit = posted.entry.postings
+    return {
+        "month": one.month,
+        "entry": posted.id,
+        "type": posted.entry.type.value,
+        "description": posted.entry.description,
+        "debitAccount": debit.account.name,
+        "creditAccount": credit.account.name,
+        "amountCents": posted.entry.amount_cents,
+        "datedAt": iso(posted.dated_at),
+        "occurredAt": iso(posted.occurred_at),
     }
 
 
@@ -198,6 +218,9 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
     for name, shown in (("openHolds", "open holds"), ("disputes", "open disputes")):
         aged_so = [f"{a['age']}: {a['count']} ({decimal(a['cents'])})" for a in run["ageing"][name] if a["count"]]
         yield f"{shown} by age: {', '.join(aged_so) or 'none'}"
+    for p in run["priorPeriod"]:
+        what = f"{p['type']} {decimal(p['amountCents'])}, {p['description']} [entry {p['entry']}]"
+        yield f"prior-period adjustment of {p['month']}: {what}"
     for g in run["gateway"] or ():
         amounts = f"gross {decimal(g['grossCents'])}, net {decimal(g['netCents'])}"
         yield f"gateway, {g['category']}: {g['lines']} lines, {amounts}"

@@ -8,6 +8,7 @@ from projections.json import text
 from projections.ledger import ENTRIES_PER_EVENT, entry_id
 from projections.reconcile.accounts import Accounts
 from projections.reconcile.breaks import Break, Category
+from projections.reconcile.closed import Closing
 from projections.reconcile.journal import Posted
 
 
@@ -49,6 +50,7 @@ class Snapshot(Protocol):
     def balances(self) -> Mapping[str, int]: ...
     def billing(self) -> Mapping[str, tuple[int, int]]: ...
     def wallets(self) -> Mapping[str, WalletRow]: ...
+    def closings(self) -> Mapping[str, Closing]: ...
 
 
 def _expected(posted: Posted) -> JournalRow:

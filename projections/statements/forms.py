@@ -41,6 +41,7 @@ def _document(made: Statement) -> dict[str, Any]:
     return {
         "ownerId" if made.is_owner else "testerId": text(made.holder),
         "month": made.month.name,
+        "timezone": made.month.timezone,
         "currency": CURRENCY,
         "opening": _balance(made, made.opening_free_cents, made.opening_escrow_cents),
         "totals": {name: made.total_cents(*types) for name, _, types in _TOTALS[made.is_owner]},
@@ -63,6 +64,8 @@ def _movement(made: Statement, one: Movement) -> dict[str, Any]:
         "description": one.description,
         "jobId": text(one.job_id),
         "jobTitle": one.job_title,
+        "datedAt": iso(one.dated_at),
+        "priorPeriod": one.is_prior_period,
         **(moved if made.is_owner else {"payableCents": one.free_cents}),
     }
 
@@ -79,6 +82,8 @@ CSV_COLUMNS = (
     "held_cents",
     "held",
     "currency",
+    "dated_at",
+    "prior_period",
 )
 
 
@@ -89,18 +94,21 @@ def as_csv(made: Statement) -> Iterator[str]:
     for one in made.movements:
         free, escrow = one.free_cents, one.escrow_cents
         told = (one.id, iso(one.at), one.type.value, one.description, text(one.job_id), one.job_title)
-        yield csv_line((*told, free, decimal(free), escrow, decimal(escrow), CURRENCY))
+        dated = (iso(one.dated_at), "yes" if one.is_prior_period else "no")
+        yield csv_line((*told, free, decimal(free), escrow, decimal(escrow), CURRENCY, *dated))
     yield _balance_line("closing", iso(made.month.ends), made.closing_free_cents, made.closing_escrow_cents)
 
 
 def _balance_line(what: str, at: str, free: int, escrow: int) -> str:
-    return csv_line((None, at, what, None, None, None, free, decimal(free), escrow, decimal(escrow), CURRENCY))
+    return csv_line(
+        (None, at, what, None, None, None, free, decimal(free), escrow, decimal(escrow), CURRENCY, at, "no")
+    )
 
 
 def as_html(made: Statement) -> Iterator[str]:
     """A page to print, with a chart."""
     whose = "owner" if made.is_owner else "tester"
-    lead = f"Of {whose} {made.holder}, month {made.month.name} in UTC, amounts in {CURRENCY}."
+    lead = f"Of {whose} {made.holder}, month {made.month.name} in {made.month.timezone}, amounts in {CURRENCY}."
     yield document(f"Statement {made.month.name}", lead, _parts(made))
 
 
@@ -126,7 +134,8 @@ def _short(made: Statement) -> Iterator[tuple[str, str]]:
 
 def _told(one: Movement) -> tuple[str, str, str, str]:
     shown = iso(one.at)[:19].replace("T", " ").removesuffix("Z")
-    return shown, one.description, one.job_title or "", one.id
+    prior = f" (prior period, of {iso(one.dated_at)[:10]})" if one.is_prior_period else ""
+    return shown, one.description + prior, one.job_title or "", one.id
 
 
 def _moved(one: Movement) -> tuple[str, str]:

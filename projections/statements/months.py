@@ -1,32 +1,53 @@
-"""Months in UTC."""
+"""Months of a time zone; UTC unless another one is asked for."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from domain.times import DAY, SECOND, Instant
+from domain.times import SECOND, Instant
+
+MAX_ZONE = 64
 
 
 class Month(NamedTuple):
-    """A calendar month: from its first instant up to, without, the first of the next."""
+    """A calendar month: from its first instant up to, without, the first of the next. Midnights are its zone's."""
 
     name: str
     begins: Instant
     ends: Instant
+    timezone: str
+    zone: tzinfo
 
     def days(self) -> list[date]:
-        first = datetime.fromtimestamp(self.begins // SECOND, UTC).date()
-        return [first + timedelta(days=n) for n in range((self.ends - self.begins) // DAY)]
+        """Its days; where clocks change they are not all of one length."""
+        first, following = self.day_of(self.begins), self.day_of(self.ends)
+        return [first + timedelta(days=n) for n in range((following - first).days)]
+
+    def day_of(self, instant: Instant) -> date:
+        return datetime.fromtimestamp(instant // SECOND, self.zone).date()
 
 
-def month_of(name: str) -> Month:
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its name in the IANA database, like Europe/Berlin. Raises ValueError."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name[:MAX_ZONE])
+    except (OSError, ValueError, LookupError):
+        raise ValueError("must be a time zone like UTC or Europe/Berlin") from None
+
+
+def midnight(day: date, zone: tzinfo) -> Instant:
+    """The first instant of a day in a zone."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * SECOND
+
+
+def month_of(name: str, timezone: str = "UTC") -> Month:
     """A month by its name, like 2026-10. Raises ValueError."""
     try:
-        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
+        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
         raise ValueError("must be a month like 2026-10") from None
+    zone = zone_of(timezone)
     following = (first + timedelta(days=31)).replace(day=1)
-    return Month(f"{first:%Y-%m}", _instant(first), _instant(following))
-
-
-def _instant(at: datetime) -> Instant:
-    return int(at.timestamp()) * SECOND
+    return Month(f"{first:%Y-%m}", midnight(first, zone), midnight(following, zone), timezone, zone)

@@ -13,7 +13,6 @@ from domain.ledger.accounts import AccountKind
 from domain.ledger.journal import EntryType
 from domain.recorded import Recorded
 from domain.times import Instant
-from projections.export.days import day_of
 from projections.reconcile.journal import Posted, posted_by
 from projections.statements.months import Month
 
@@ -30,6 +29,10 @@ class Movement(NamedTuple):
     job_title: str | None
     free_cents: int
     escrow_cents: int
+    dated_at: Instant
+    """When it happened at the gateway or the bank; else ``at``."""
+    is_prior_period: bool
+    """Whether that was before the month: an earlier statement went out without it."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ class Statement:
         coming = iter(self.movements)
         one = next(coming, None)
         for day in self.month.days():
-            while one is not None and day_of(one.at) <= day:
+            while one is not None and self.month.day_of(one.at) <= day:
                 free, escrow = free + one.free_cents, escrow + one.escrow_cents
                 spent += -one.escrow_cents if one.type in SPENT else 0
                 one = next(coming, None)
@@ -119,5 +122,7 @@ def _move(made: Statement, posted: Posted, titles: dict[UUID, str]) -> None:
             title,
             free,
             escrow,
+            posted.dated_at,
+            posted.dated_at < made.month.begins,
         )
     )

@@ -188,6 +188,7 @@ EXAMPLES: tuple[Any, ...] = (
         fee_returned_cents=0,
         purchase_id=PURCHASE,
         owner_id=OWNER,
+        payout_id="po_1",
         dated_at=NOW - DAY,
         statement=FILE,
     ),

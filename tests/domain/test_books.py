@@ -31,6 +31,7 @@ LINE = e.GatewayLineBooked(
     fee_returned_cents=0,
     purchase_id=PURCHASE,
     owner_id=OWNER,
+    payout_id="po_1",
     dated_at=NOW,
     statement=FILE,
 )

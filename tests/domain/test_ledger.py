@@ -61,6 +61,7 @@ def gateway_line(**changes: Any) -> books.GatewayLineBooked:
         "fee_returned_cents": 0,
         "purchase_id": UUID(int=1),
         "owner_id": OWNER,
+        "payout_id": "",
     }
     return books.GatewayLineBooked(**{**facts, **TOLD, **changes})
 

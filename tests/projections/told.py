@@ -8,7 +8,9 @@ from domain.recorded import Recorded
 from domain.times import Instant
 from projections.jobs import JOBS
 from projections.ledger import BALANCES, BILLING, JOURNAL
+from projections.months import MONTHS
 from projections.read_model import Add, Insert, Update
+from projections.reconcile.closed import Closing
 from projections.reconcile.told import JournalRow, WalletRow
 from projections.replay import changes
 from projections.wallets import WALLETS
@@ -24,6 +26,7 @@ class Told:
     sums: dict[str, int] = field(default_factory=dict)
     owners: dict[str, tuple[int, int]] = field(default_factory=dict)
     testers: dict[str, WalletRow] = field(default_factory=dict)
+    months: dict[str, Closing] = field(default_factory=dict)
     root: str = "00"
 
     def journal(self) -> Generator[JournalRow]:
@@ -34,6 +37,9 @@ class Told:
 
     def billing(self) -> Mapping[str, tuple[int, int]]:
         return self.owners
+
+    def closings(self) -> Mapping[str, Closing]:
+        return self.months
 
     def wallets(self) -> Mapping[str, WalletRow]:
         return self.testers
@@ -52,6 +58,10 @@ def told_of(log: Sequence[Recorded[Any]], ends: Instant) -> Told:
                 told.sums[escrow[key]] = 0
             case Update(table, key, _, added) if table is JOBS and "escrow_balance_cents" in added:
                 told.sums[escrow[key]] += added["escrow_balance_cents"]
+            case Insert(table, _, row) if table is MONTHS:
+                told.months[str(row["month"])] = Closing(
+                    *(row[name] for name in ("month", "begins_at", "ends_at", "position"))  # type: ignore[arg-type]
+                )
             case Add():
                 _add(told, change)
             case _:

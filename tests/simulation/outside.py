@@ -1,6 +1,7 @@
 """What the gateway and the bank tell of a life of the platform: fees, payouts, money that came back."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,7 +13,10 @@ from domain.credits.events import PurchaseCompleted
 from domain.ids import case_stream
 from domain.recorded import Recorded
 from domain.tester.events import Withdrawn
-from domain.times import DAY, Instant
+from domain.times import DAY, SECOND, Instant
+from projections.export.amounts import decimal
+from projections.export.csv_text import csv_line
+from projections.reconcile.statement import COLUMNS
 from tests.simulation.books import File
 from tests.simulation.drivers import InProcess
 
@@ -116,6 +120,7 @@ def _told_by_gateway(line: GatewayLine) -> books.ToldByStatement:
         fee_returned_cents=max(0, -line.fee),
         purchase_id=line.purchase_id,
         owner_id=line.owner_id,
+        payout_id=line.payout,
         dated_at=line.at,
         statement=FILE,
     )
@@ -128,6 +133,20 @@ def _told_by_bank(line: BankLine) -> books.ToldByStatement:
     event = books.PayoutSettled if line.cents < 0 else books.PayoutReturned
     assert line.withdrawal_id is not None and line.tester_id is not None
     return event(withdrawal_id=line.withdrawal_id, tester_id=line.tester_id, amount_cents=abs(line.cents), **shared)
+
+
+def gateway_csv(lines: Sequence[GatewayLine]) -> str:
+    """Lines as a payout reconciliation report."""
+    rows = [csv_line(COLUMNS)]
+    for line in lines:
+        at = datetime.fromtimestamp(line.at // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        amounts = (decimal(line.gross), decimal(line.fee), decimal(line.gross - line.fee))
+        is_payout = line.category == "payout"
+        went_into = (None, None) if is_payout or not line.payout else (line.payout, None)
+        source = line.payout if is_payout else line.id
+        about = None if line.purchase_id is None else str(line.purchase_id)
+        rows.append(csv_line((*went_into, line.id, at, None, "usd", *amounts, line.category, source, None, about)))
+    return "".join(rows)
 
 
 def take_in_all(driver: InProcess) -> None:

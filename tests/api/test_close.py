@@ -1,0 +1,247 @@
+"""Closing a month: what statements tell is taken in, the log is held fast, and what comes later is told as such."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from api.cli.closing import close
+from api.cli.reconciling import run
+from api.service.books import book
+from api.service.reconciliations import confirm, propose
+from api.store.sql_snapshot import SQLReplays
+from domain.books import events as books
+from domain.errors import InvalidState
+from domain.recorded import Actor, ActorKind
+from domain.times import DAY
+from projections.reconcile.period import Period
+from projections.reconcile.statement import StatementWrong
+from projections.statements.months import Month, month_of
+from projections.statements.statement import statement
+from tests.given import NOW
+from tests.local import HandClock, Where, database, master_key_of_locals, new_database, query, url_of
+from tests.program import failed, tallyhold
+from tests.simulation.books import File
+from tests.simulation.drivers import InProcess
+from tests.simulation.history import SPELL, history
+from tests.simulation.outside import GatewayLine, gateway_csv, gateway_lines
+
+Json = dict[str, Any]
+JANUARY = month_of("2025-01")
+FEBRUARY = month_of("2025-02")
+
+
+@pytest.fixture
+def lived(tmp_path: Path) -> Iterator[InProcess]:
+    """Some weeks of a platform; it is the 5th of March, and nobody has looked since January."""
+    with a_life(tmp_path / "tallyhold.sqlite") as driver:
+        yield driver
+
+
+@pytest.fixture
+def lived_anywhere(where: Where) -> Iterator[InProcess]:
+    """The same on each kind of database."""
+    with a_life(where) as driver:
+        yield driver
+
+
+@contextmanager
+def a_life(where: Where) -> Iterator[InProcess]:
+    new_database(where)
+    with closing(InProcess(where, HandClock(NOW), watched=False)) as driver:
+        for moment in history(Random(3), 80, NOW, idle=45 * DAY * SPELL // 80):
+            if moment.at >= FEBRUARY.ends:
+                break
+            driver.move_to(moment.at)
+            driver.ask(moment.command)
+        driver.move_to(FEBRUARY.ends + 4 * DAY)
+        yield driver
+
+
+def lines_of(driver: InProcess, month: Month | None = None) -> list[GatewayLine]:
+    """What the gateway tells of a month, or of all time."""
+    lines = gateway_lines(File(driver.path).recorded)
+    return [line for line in lines if month is None or month.begins <= line.at < month.ends]
+
+
+def file_of(folder: Path, lines: list[GatewayLine], name: str = "statement.csv") -> Path:
+    file = folder / name
+    file.write_text(gateway_csv(lines), newline="")
+    return file
+
+
+def close_it(driver: InProcess, month: Month, *files: Path) -> Json:
+    look = SQLReplays(database(driver.path).reader).replay
+    return driver.run(close(driver.local.service, look, month, list(files)))
+
+
+def reconciled(driver: InProcess, period: Period, *files: Path) -> Any:
+    with SQLReplays(database(driver.path).reader).replay() as replay:
+        return run(replay.events(replay.told.position), replay.told, period, list(files), timezone="UTC")
+
+
+def position(driver: InProcess) -> int:
+    found: int = query(driver.path, "SELECT position FROM head")[0][0]
+    return found
+
+
+def test_months_are_closed_one_after_the_other(lived_anywhere: InProcess, tmp_path: Path) -> None:
+    lived = lived_anywhere
+    for month in (JANUARY, FEBRUARY):
+        lines = lines_of(lived, month)
+        closed = close_it(lived, month, file_of(tmp_path, lines))
+        assert closed["booked"] == len(lines) > 0
+        assert closed["run"]["clean"]
+        position, root = query(lived.path, "SELECT position, tree_root FROM closed_months ORDER BY month DESC")[0]
+        assert (closed["position"], closed["treeRoot"]) == (position, root)
+        File(lived.path).check()
+    fees = query(lived.path, "SELECT balance_cents FROM balances WHERE account = 'gateway:fees'")[0][0]
+    assert fees == sum(line.fee for line in lines_of(lived) if line.at < FEBRUARY.ends)
+    again = reconciled(lived, Period(begins=JANUARY.begins, as_of=FEBRUARY.ends - 1), *[])
+    assert again.document["clean"]
+    assert again.document["counts"]["priorPeriod"] == 0
+    with pytest.raises(InvalidState, match="closed already"):
+        close_it(lived, JANUARY)
+
+
+def test_what_was_booked_belongs_to_the_month_of_the_statement(lived: InProcess, tmp_path: Path) -> None:
+    file = file_of(tmp_path, lines_of(lived, JANUARY))
+    close_it(lived, JANUARY, file)
+    january = reconciled(lived, Period(begins=JANUARY.begins, as_of=JANUARY.ends - 1), file).document
+    february = reconciled(lived, Period(begins=FEBRUARY.begins, as_of=FEBRUARY.ends - 1)).document
+    fees = {row["kind"]: row for row in january["rollForward"]}["gateway:fees"]
+    assert fees["debitCents"] - fees["creditCents"] == sum(line.fee for line in lines_of(lived, JANUARY)) > 0
+    assert [row["openingCents"] for row in february["rollForward"]] == [
+        row["closingCents"] for row in january["rollForward"]
+    ]
+
+
+def test_a_month_that_is_not_over_is_not_closed(lived: InProcess) -> None:
+    lived.catch_up()
+    before = position(lived)
+    with pytest.raises(InvalidState, match="2025-03 is not over"):
+        close_it(lived, month_of("2025-03"))
+    lived.move_to(FEBRUARY.ends + 40 * DAY)
+    assert position(lived) == before
+    close_it(lived, month_of("2025-03"))
+
+
+def test_deadlines_of_the_month_are_written_before_it_is_closed(lived: InProcess) -> None:
+    close_it(lived, FEBRUARY)
+    at = query(lived.path, "SELECT position FROM closed_months")[0][0]
+    later = [one for one in File(lived.path).recorded if one.position > at]
+    assert all(one.occurred_at >= FEBRUARY.ends for one in later)
+
+
+def test_nothing_is_booked_while_anything_differs_until_two_operators_have_settled_it(
+    lived_anywhere: InProcess, tmp_path: Path
+) -> None:
+    lived = lived_anywhere
+    lived.catch_up()
+    lines = lines_of(lived, JANUARY)
+    nobodys = GatewayLine("txn_x", books.CHARGE, lines[0].at, 500, 7, lived.uuid_of("nobody's purchase"))
+    file = file_of(tmp_path, [*lines, nobodys])
+    entries = query(lived.path, "SELECT count(*) FROM journal")[0][0]
+    with pytest.raises(InvalidState, match="one break is open") as refused:
+        close_it(lived, JANUARY, file)
+    assert query(lived.path, "SELECT count(*) FROM journal")[0][0] == entries
+    found = re.search("reconciliation ([0-9a-f-]{36})", str(refused.value))
+    assert found is not None
+    run_id = UUID(found[1])
+    with pytest.raises(InvalidState, match=f"1 breaks of reconciliation {run_id}"):
+        close_it(lived, JANUARY)
+    pat, pia = (Actor(ActorKind.OPERATOR, lived.uuid_of(name), None) for name in ("Pat", "Pia"))
+
+    async def settle() -> None:
+        await lived.local.ask(propose(run_id, 1, "a test of the gateway's"), actor=pat)
+        await lived.local.ask(confirm(run_id, 1), actor=pia)
+
+    lived.run(settle())
+    closed = close_it(lived, JANUARY, file)
+    assert closed["booked"] == len(lines) + 1
+    clearing = {row["kind"]: row for row in closed["run"]["rollForward"]}["gateway:clearing"]
+    taken_back = sum(line.gross for line in lines if line.gross < 0)
+    assert clearing["closingCents"] == sum(line.gross - line.fee for line in [*lines, nobodys]) - taken_back
+    assert taken_back < 0, "it changes what its owner has now, and belongs to this month"
+    assert closed["run"]["counts"]["priorPeriod"] == 0
+
+
+def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, tmp_path: Path) -> None:
+    lines = lines_of(lived, JANUARY)
+    close_it(lived, JANUARY, file_of(tmp_path, lines))
+    first = next(line for line in lines if line.purchase_id is not None)
+    told = books.GatewayLineBooked(
+        reference="txn_late",
+        category=books.DISPUTE,
+        gross_cents=-1,
+        fee_cents=1_500,
+        fee_returned_cents=0,
+        purchase_id=first.purchase_id,
+        owner_id=first.owner_id,
+        payout_id="",
+        dated_at=JANUARY.ends - DAY,
+        statement="aa" * 32,
+    )
+
+    async def take_in() -> None:
+        await lived.local.ask(book([told]))
+
+    lived.run(take_in())
+    january = reconciled(lived, Period(begins=JANUARY.begins, as_of=JANUARY.ends - 1)).document
+    assert [(one["type"], one["amountCents"], one["month"]) for one in january["priorPeriod"]] == [
+        ("gateway_fee", 1_500, "2025-01")
+    ]
+    now = reconciled(lived, Period(begins=FEBRUARY.ends)).document
+    assert sorted(one["type"] for one in now["priorPeriod"]) == ["chargeback", "gateway_fee"]
+    assert first.owner_id is not None
+    march = statement(File(lived.path).recorded, first.owner_id, month_of("2025-03"), is_owner=True)
+    flagged = [one for one in march.movements if one.is_prior_period]
+    assert [one.type for one in flagged] in ([], ["chargeback"])
+    assert all(one.dated_at == told.dated_at for one in flagged)
+
+
+def test_a_wrong_statement_closes_nothing(lived: InProcess, tmp_path: Path) -> None:
+    lived.catch_up()
+    before = position(lived)
+    file = file_of(tmp_path, lines_of(lived, JANUARY))
+    file.write_text(file.read_text().replace("usd", "eur"))
+    with pytest.raises(StatementWrong, match="line 2: currency is 'eur'"):
+        close_it(lived, JANUARY, file)
+    another = file_of(tmp_path, lines_of(lived, FEBRUARY), "february.csv")
+    with pytest.raises(StatementWrong, match=r"february.csv, line 2: created_utc is .*outside of the period"):
+        close_it(lived, JANUARY, another)
+    assert position(lived) == before
+
+
+def test_a_month_is_one_of_its_time_zone(lived: InProcess) -> None:
+    berlin = month_of("2025-01", "Europe/Berlin")
+    assert JANUARY.begins - berlin.begins == JANUARY.ends - berlin.ends == DAY // 24
+    assert close_it(lived, berlin)["timezone"] == "Europe/Berlin"
+    assert len(month_of("2025-03", "Europe/Berlin").days()) == 31, "its last Sunday has 23 hours"
+    with pytest.raises(ValueError, match="time zone"):
+        month_of("2025-01", "Mars/Olympus")
+
+
+def test_a_month_is_closed_from_the_command_line(lived: InProcess, tmp_path: Path) -> None:
+    lived.move_to(FEBRUARY.ends + 5 * DAY)
+    file = file_of(tmp_path, lines_of(lived, JANUARY))
+    key, db = str(master_key_of_locals(tmp_path)), url_of(lived.path)
+    asked = ("close", "--month", "2025-01", "--statement", str(file), "--db", db)
+    outcome = tallyhold(*asked, "--json", TALLYHOLD_MASTER_KEY_FILE=key)
+    assert outcome.returncode == 0, outcome.stderr
+    closed = json.loads(outcome.stdout)
+    assert (closed["month"], len(closed["treeRoot"])) == ("2025-01", 64)
+    failed(tallyhold(*asked, TALLYHOLD_MASTER_KEY_FILE=key), 1, "closed already")
+    outcome = tallyhold(
+        "close", "--month", "2025-02", "--timezone", "Europe/Berlin", "--db", db, TALLYHOLD_MASTER_KEY_FILE=key
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("closed 2025-02 (Europe/Berlin) at position ")
+    failed(tallyhold("close", "--month", "February", "--db", db), 2, "--month must be a month")
+    failed(tallyhold("close", "--month", "2025-02", "--timezone", "X", "--db", db), 2, "--timezone must be")
