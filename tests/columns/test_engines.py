@@ -20,8 +20,7 @@ from api.columns.manifest import Folder, read_manifest
 from api.columns.reading import Bucket, buckets_of
 from api.columns.wrong import WrongPartitions
 from projections.columns.totals import Totals, merged
-from tests.api.test_cli import tallyhold
-from tests.running import ROOT
+from tests.program import ROOT, tallyhold
 
 T = TypeVar("T")
 

@@ -28,9 +28,9 @@ from api.store.stored_log import StoredLog
 from domain.ledger.accounts import AccountKind, Side
 from domain.ledger.journal import EntryType
 from projections.columns.totals import Totals, events
-from tests.api.test_cli import failed, tallyhold
 from tests.columns.conftest import buy, export, position, unwatched
 from tests.local import Where, database, execute, new_database, query, url_of
+from tests.program import failed, tallyhold
 from tests.simulation.lives import live_a_year
 
 
