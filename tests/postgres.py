@@ -27,8 +27,9 @@ _numbers = count()
 class OwnServer:
     """A server on a free port of the loopback interface, with its files in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_durable: bool = False) -> None:
         self._folder = folder
+        self._fsync = "on" if is_durable else "off"
         self._data = folder / "data"
         with socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -41,8 +42,10 @@ class OwnServer:
         self._run("initdb", "--username=tallyhold", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
 
     def start(self) -> None:
-        """Return when it answers. Without fsync: no test pulls the plug of the machine."""
-        options = f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories= -c fsync=off"
+        """Return when it answers."""
+        options = (
+            f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories= -c fsync={self._fsync}"
+        )
         self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder / 'log'}", f"--options={options}")
         self._runs = True
 
@@ -76,13 +79,13 @@ def _programs() -> Path:
 
 
 @contextmanager
-def own_server() -> Iterator[OwnServer]:
-    """A server that is stopped in the end."""
+def own_server(*, is_durable: bool = False) -> Iterator[OwnServer]:
+    """A server that is stopped in the end. Without fsync unless it has to be durable: no test pulls the plug."""
     folder = Path(tempfile.mkdtemp(prefix="tallyhold-postgres-"))
     try:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
-        server = OwnServer(folder)
+        server = OwnServer(folder, is_durable=is_durable)
         server.make()
         server.start()
         try:

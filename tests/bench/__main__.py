@@ -6,7 +6,6 @@ The machine's floors are measured in every run. On a terminal, progress and tabl
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from tests.bench import audit, commands, floors, growth, http, machine, race, re
 from tests.bench.rounds import Say
 from tests.bench.servers import ROOT
 from tests.bench.settings import BenchFailed, Settings
+from tests.bench.stores import STORES, Store, store_of
 
 Bench = Callable[[Settings, Say], dict[str, Any]]
 
@@ -39,8 +39,11 @@ def main() -> int:
     arguments = _arguments()
     console = Console(stderr=True, highlight=False)
     try:
-        with TemporaryDirectory(prefix="bench-", dir=arguments.folder) as folder:
-            found = _run(arguments.names or list(BENCHES), _settings(arguments, Path(folder)), console)
+        with (
+            TemporaryDirectory(prefix="bench-", dir=arguments.folder) as folder,
+            store_of(arguments.store) as store,
+        ):
+            found = _run(arguments.names or list(BENCHES), _settings(arguments, Path(folder), store), console)
     except BenchFailed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
@@ -56,19 +59,30 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=Settings.rounds, help="default: %(default)s")
     parser.add_argument("--seconds", type=int, default=Settings.seconds, help="of one sample; default: %(default)s")
     parser.add_argument("--waiting", type=int, default=Settings.waiting, help="connections or callers; %(default)s")
+    parser.add_argument("--store", choices=STORES, default=STORES[0], help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=Settings.workers, help="that serve together; %(default)s")
     parser.add_argument(
         "--folder", type=Path, default=ROOT.parent, help="on a real disk; default: beside the repository"
     )
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.names) - set(BENCHES)):
         parser.error(f"there is no {unknown[0]}; there are {', '.join(BENCHES)}")
-    if min(arguments.rounds, arguments.seconds, arguments.waiting) < 1:
-        parser.error("--rounds, --seconds and --waiting must be at least 1")
+    if arguments.store == "sqlite" and (arguments.workers > 1):
+        parser.error("--workers needs --store postgres: a file is served by one process")
+    if min(arguments.workers, arguments.rounds, arguments.seconds, arguments.waiting) < 1:
+        parser.error("--workers, --rounds, --seconds and --waiting must be at least 1")
     return arguments
 
 
-def _settings(arguments: argparse.Namespace, folder: Path) -> Settings:
-    return Settings(folder=folder, rounds=arguments.rounds, seconds=arguments.seconds, waiting=arguments.waiting)
+def _settings(arguments: argparse.Namespace, folder: Path, store: Store) -> Settings:
+    return Settings(
+        folder=folder,
+        store=store,
+        workers=arguments.workers,
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+        waiting=arguments.waiting,
+    )
 
 
 def _run(names: list[str], settings: Settings, console: Console) -> report.Report:
@@ -82,7 +96,7 @@ def _run(names: list[str], settings: Settings, console: Console) -> report.Repor
     for name, bench in {"floors": floors.run, **{name: BENCHES[name] for name in names}}.items():
         say(f"[bold]{name}[/bold]")
         measured[name] = bench(settings, say)
-    how = {name: value for name, value in asdict(settings).items() if name != "folder"}
+    how = {name: value for name, value in vars(settings).items() if name != "folder"} | {"store": settings.store.name}
     return report.make(facts, how, measured.pop("floors"), measured)
 
 

@@ -42,7 +42,7 @@ OWNERS = 16
 
 def run(settings: Settings, say: Say) -> dict[str, Any]:
     """Pages per second of all kinds of searches, by turns."""
-    states = [msgspec.json.decode(state) for state in stored_states(settings.folder)]
+    states = [msgspec.json.decode(state) for state in stored_states(settings)]
     with TemporaryDirectory(dir=settings.folder) as folder:
         logs = {}
         for name, size in (("tallyhold", LONG), (f"a log of {SHORT:,}", SHORT)):

@@ -5,7 +5,6 @@ Both record the same two events of a new job: job.Created and credits.Held, with
 
 import asyncio
 import gc
-import sqlite3
 import sys
 import threading
 import time
@@ -31,7 +30,6 @@ from api.service.credits import complete_purchase, start_purchase
 from api.service.ids import new_id
 from api.service.jobs import create_job
 from api.service.work import Context
-from api.store.databases import SQLiteDatabase
 from domain.catalogue import NAMES
 from domain.credits import events as credits
 from domain.job import events as job
@@ -39,18 +37,19 @@ from domain.recorded import Actor, ActorKind
 from tests.bench.owners import JOB, PURCHASE_CENTS
 from tests.bench.rounds import Say, compared, figures, interleaved
 from tests.bench.settings import BenchFailed, Settings
+from tests.bench.stock import check_durable, environment
+from tests.bench.stores import database_at
 
 TITLE = "commands without HTTP"
-GOAL = 4.0
+GOALS = {"sqlite": 4.0, "postgres": 10.0}
 WARM_SECONDS = 0.5
-FULL = 2
 EVENTS = (NAMES[job.Created], NAMES[credits.Held])
 BODY = CreateJobBody.model_validate_json(JOB)
 
 
 def run(settings: Settings, say: Say) -> dict[str, Any]:
     """Ours, the library's with one thread and with several, by turns, each time on a fresh file."""
-    states = stored_states(settings.folder)
+    states = stored_states(settings)
     batches: list[float] = []
 
     def ours() -> float:
@@ -70,7 +69,7 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
         "title": TITLE,
         "unit": "commands/s",
         **{name: figures(rates) for name, rates in samples.items()},
-        **compared(samples["tallyhold"], best, GOAL),
+        **compared(samples["tallyhold"], best, GOALS[settings.store.name]),
         "commands_per_commit": round(sum(batches) / len(batches), 1),
         "state_bytes": [len(state) for state in states],
     }
@@ -80,9 +79,9 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
 
 
 @contextmanager
-def _platform(folder: Path) -> Iterator[Platform]:
-    with TemporaryDirectory(dir=folder) as name:
-        platform = Platform(SQLiteDatabase(Path(name) / "commands.sqlite"))
+def _platform(settings: Settings) -> Iterator[Platform]:
+    with TemporaryDirectory(dir=settings.folder) as name, settings.store.new(Path(name)) as db:
+        platform = Platform(database_at(db))
         try:
             yield platform
         finally:
@@ -104,7 +103,7 @@ def _as_served() -> Iterator[None]:
 
 def _our_rate(settings: Settings) -> tuple[float, float]:
     """Commands per second, and per commit."""
-    with _as_served(), _platform(settings.folder) as platform:
+    with _as_served(), _platform(settings) as platform:
         return uvloop.run(_post_for_a_while(platform.service.committer, settings))
 
 
@@ -149,7 +148,7 @@ async def _post(committer: Committer, owner: UUID, actor: Actor) -> None:
     await committer.submit(create_job(new_id(), owner, BODY.to_terms([new_id()])), context)
 
 
-def stored_states(folder: Path) -> list[bytes]:
+def stored_states(settings: Settings) -> list[bytes]:
     """The stored bytes of the two events of one new job."""
 
     async def post(committer: Committer) -> None:
@@ -158,7 +157,7 @@ def stored_states(folder: Path) -> list[bytes]:
         await _post(committer, owner, Actor(ActorKind.OWNER, owner, new_id()))
         await committer.close()
 
-    with _platform(folder) as platform:
+    with _platform(settings) as platform:
         asyncio.run(post(platform.service.committer))
         events = platform.log.recorder.select_notifications(None, 10, topics=EVENTS)
     if [event.topic for event in events] != list(EVENTS):
@@ -186,14 +185,11 @@ class Held(DomainEvent):
 def _stock_rate(settings: Settings, states: Sequence[bytes], threads: int) -> float:
     """Saves per second, each of two events in one transaction, without any view."""
     gc.collect()
-    with TemporaryDirectory(dir=settings.folder) as name:
-        path = Path(name) / "stock.sqlite"
-        application: Application[UUID] = Application(
-            env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}
-        )
+    with TemporaryDirectory(dir=settings.folder) as name, settings.store.new(Path(name)) as db:
+        application: Application[UUID] = Application(env=environment(db))
         with closing(application):
             rate = _save_for_a_while(application, [msgspec.json.decode(state) for state in states], settings, threads)
-        _check_durable(path)
+        check_durable(db)
     return rate
 
 
@@ -234,12 +230,3 @@ def _events(owner: UUID, version: int, facts: Sequence[dict[str, Any]]) -> tuple
         Created(originator_id=uuid4(), originator_version=1, timestamp=now, facts=facts[0]),
         Held(originator_id=owner, originator_version=version, timestamp=now, facts=facts[1]),
     )
-
-
-def _check_durable(path: Path) -> None:
-    """The library leaves both as SQLite has them: WAL is in the file, synchronous is the build's default."""
-    with closing(sqlite3.connect(path)) as connection:
-        journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
-        synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
-    if (journal, synchronous) != ("wal", FULL):
-        raise BenchFailed(f"The stock library ran with journal_mode={journal}, synchronous={synchronous}.")

@@ -3,12 +3,14 @@
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import psycopg
 
 from tests.bench import servers
 from tests.bench.commands import stored_states
@@ -23,15 +25,16 @@ PAGE = 4096
 
 def run(settings: Settings, say: Say) -> dict[str, Any]:
     """A bare hello, raw inserts of a command's bytes, and the disk's own fdatasync."""
-    states = stored_states(settings.folder)
+    states = stored_states(settings)
     with TemporaryDirectory(dir=settings.folder) as name:
-        folder = Path(name)
+        folder, kind = Path(name), settings.store.name
+        insert_rate = INSERT_RATES[kind]
         load = Load(folder, [Target("/hello", "nobody")])
         with servers.bare(folder, {}) as bare:
             contestants = {
                 "hello": lambda: load.run(bare, settings.waiting, settings.seconds).per_second,
-                "sqlite_commit_each": lambda: _insert_rate(folder, states, 1, settings.seconds / 2),
-                f"sqlite_{BATCH}_per_commit": lambda: _insert_rate(folder, states, BATCH, settings.seconds / 2),
+                f"{kind}_commit_each": lambda: insert_rate(settings, states, 1),
+                f"{kind}_{BATCH}_per_commit": lambda: insert_rate(settings, states, BATCH),
             }
             samples = interleaved(contestants, settings.rounds, say)
     units = {"hello": "requests/s"}
@@ -39,22 +42,56 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
     return {**shown, "fdatasync": fdatasync(settings.folder)}
 
 
-def _insert_rate(folder: Path, states: Sequence[bytes], batch: int, seconds: float) -> float:
+def _in_sqlite(settings: Settings, states: Sequence[bytes], batch: int) -> float:
     """Commands per second: the bytes of each are rows of one append-only table, some commands to a commit."""
-    path = folder / f"floor-{time.monotonic_ns()}.sqlite"
     rows = [(state,) for _ in range(batch) for state in states]
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with TemporaryDirectory(dir=settings.folder) as name, closing(_a_file(Path(name))) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE events (position INTEGER PRIMARY KEY, state BLOB NOT NULL)")
-        began, commits = time.perf_counter(), 0
-        while (passed := time.perf_counter() - began) < seconds:
+
+        def commit() -> None:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT INTO events (state) VALUES (?)", rows)
             connection.execute("COMMIT")
-            commits += 1
-    path.unlink()
-    return commits * batch / passed
+
+        return batch * _rate(commit, settings.seconds / 2)
+
+
+def _a_file(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(folder / "floor.sqlite", isolation_level=None)
+
+
+def _in_postgres(settings: Settings, states: Sequence[bytes], batch: int) -> float:
+    """The same through psycopg, all rows of a commit in one pipeline."""
+    rows = [(state,) for _ in range(batch) for state in states]
+    with (
+        TemporaryDirectory(dir=settings.folder) as name,
+        settings.store.new(Path(name)) as db,
+        psycopg.connect(db) as connection,
+    ):
+        connection.execute(
+            "CREATE TABLE events (position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, state BYTEA NOT NULL)"
+        )
+        connection.commit()
+
+        def commit() -> None:
+            connection.cursor().executemany("INSERT INTO events (state) VALUES (%b)", rows)
+            connection.commit()
+
+        return batch * _rate(commit, settings.seconds / 2)
+
+
+INSERT_RATES = {"sqlite": _in_sqlite, "postgres": _in_postgres}
+
+
+def _rate(commit: Callable[[], None], seconds: float) -> float:
+    """How many commits a second."""
+    began, commits = time.perf_counter(), 0
+    while (passed := time.perf_counter() - began) < seconds:
+        commit()
+        commits += 1
+    return commits / passed
 
 
 def fdatasync(folder: Path) -> dict[str, Any]:

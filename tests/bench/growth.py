@@ -20,14 +20,14 @@ from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, settle_body, settlement_body, status_body
 from api.service.tester import command_assignment, submit_task, take_slot
 from api.service.work import Context, UseCase
-from api.store.databases import SQLiteDatabase
+from api.store.databases import Database
 from domain.access.events import Role
 from domain.job import commands as c
 from domain.recorded import CONSOLE
 from tests.bench.histories import ANSWERS, History, Someone, grow, now_milliseconds, some_terms
 from tests.bench.rounds import Say
-from tests.bench.servers import DATABASE
 from tests.bench.settings import Settings
+from tests.bench.stores import database_at
 
 SHORT, LONG = 1_000, 1_000_000
 SMALL, LARGE = 10, 10_000
@@ -103,10 +103,10 @@ def _reported(title: str, goal: float, small: Side, large: Side, compared_with: 
 # -- the log -----------------------------------------------------------------------------------------------------------
 
 
-def log_growth(long: Path, short: Path) -> dict[str, Any]:
+def log_growth(long: Database, short: Database) -> dict[str, Any]:
     """Post, take, start and submit at the ends of two logs, by turns."""
     with ExitStack() as stack:
-        sides = {name: _side_of(stack, path) for name, path in (("short log", short), ("long log", long))}
+        sides = {name: _side_of(stack, database) for name, database in (("short log", short), ("long log", long))}
 
         async def story() -> None:
             for side in sides.values():
@@ -122,23 +122,23 @@ def log_growth(long: Path, short: Path) -> dict[str, Any]:
     return _reported("a command on a long log", GOAL_LOG, sides["short log"], sides["long log"], "short log")
 
 
-def _side_of(stack: ExitStack, path: Path) -> Side:
-    with History(path, now_milliseconds()) as history:
+def _side_of(stack: ExitStack, database: Database) -> Side:
+    with History(database, now_milliseconds()) as history:
         (owner,), testers = history.people(Role.OWNER, 1), history.people(Role.TESTER, COMMANDS)
-    return Side(stack.enter_context(closing(Platform(SQLiteDatabase(path)))), owner, testers)
+    return Side(stack.enter_context(closing(Platform(database))), owner, testers)
 
 
 # -- the job -----------------------------------------------------------------------------------------------------------
 
 
-def job_growth(path: Path, *, is_cold: bool) -> dict[str, Any]:
+def job_growth(database: Database, *, is_cold: bool) -> dict[str, Any]:
     """Commands on jobs of 10 slots, half of them done, and on one of 10,000, most of them done, by turns."""
     times = COLD if is_cold else COMMANDS
-    with History(path, now_milliseconds()) as history:
+    with History(database, now_milliseconds()) as history:
         (owner,), testers = history.people(Role.OWNER, 1), history.people(Role.TESTER, LARGE)
         small = [_half_done(history, owner, SMALL, SMALL // 2, testers) for _ in range(times)]
         large = _half_done(history, owner, LARGE, LARGE - times - 1, testers)
-    platform = Platform(SQLiteDatabase(path))
+    platform = Platform(database)
     sides = {f"{slots} slots": Side(platform, owner, testers) for slots in (SMALL, LARGE)}
     few, many = sides.values()
     stalls: dict[str, float] = {}
@@ -196,8 +196,9 @@ async def _settled(side: Side, job: UUID, owner: Someone) -> dict[str, float]:
 
 def run(settings: Settings, say: Say) -> dict[str, Any]:
     """On fresh logs of so many events; on a longer one, use ``log_growth`` on a file of `tests.bench.histories`."""
-    with TemporaryDirectory(dir=settings.folder) as name:
-        short, long = Path(name) / "short.sqlite", Path(name) / "long.sqlite"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(dir=settings.folder)))
+        short, long = (database_at(stack.enter_context(settings.store.new(folder))) for _ in range(2))
         grow(short, SHORT)
         grow(long, LONG, lambda done: say(f"{done:,} of {LONG:,} events written"))
         return {**log_growth(long, short), "events": [SHORT, LONG]}
@@ -205,5 +206,5 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
 
 def run_job(settings: Settings, say: Say, *, is_cold: bool) -> dict[str, Any]:
     """On fresh jobs."""
-    with TemporaryDirectory(dir=settings.folder) as name:
-        return job_growth(Path(name) / DATABASE, is_cold=is_cold)
+    with TemporaryDirectory(dir=settings.folder) as name, settings.store.new(Path(name)) as db:
+        return job_growth(database_at(db), is_cold=is_cold)

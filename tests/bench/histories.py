@@ -1,7 +1,7 @@
 """Valid histories, written fast: the production's use cases, mapper, hash tree and read models, but few commits.
 
 What comes out is a database like any other: it verifies, and a server can be started on it.
-`python -m tests.bench.histories FILE EVENTS` writes one of so many events.
+`python -m tests.bench.histories URL EVENTS` writes one of so many events, to `sqlite:///FILE` or `postgresql://…`.
 """
 
 import gc
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -21,10 +20,9 @@ from api.service.ids import new_id
 from api.service.jobs import create_job
 from api.service.tester import submit_task
 from api.service.work import Answer, Context, Stream, UseCase, Work
-from api.store.databases import SQLiteDatabase
+from api.store.databases import Database
 from api.store.sealing_keys import open_seals
 from api.store.sql_store import SQLStore
-from api.store.sqlite import open_log
 from domain.access.events import Role
 from domain.decider import Decider
 from domain.ids import access_stream
@@ -35,6 +33,7 @@ from domain.recorded import CONSOLE, Actor, ActorKind, Recorded
 from domain.times import DAY, HOUR, MINUTE, Instant
 from tests.bench.owners import JOB as JOB_BODY
 from tests.bench.owners import PURCHASE_CENTS
+from tests.bench.stores import database_at
 
 PAGE = 5_000
 """Events of one transaction."""
@@ -73,20 +72,19 @@ def now_milliseconds() -> Instant:
 
 
 class History:
-    """The only writer of a file, and where its commands find their streams. ``now`` is when the next one happens."""
+    """The only writer of a database, and where its commands find their streams. ``now`` is the next one's time."""
 
-    def __init__(self, path: Path, now: Instant) -> None:
-        self._log = open_log(path)
-        database = SQLiteDatabase(path)
+    def __init__(self, database: Database, now: Instant) -> None:
+        self._log = database.log()
         self._store = SQLStore(database.session(), self._log.mapper)
         self._keys = database.sealing_keys()
         self._seals = open_seals(self._keys, database.beside(".master"))
-        self._head = self._store.begin()
-        self._head.last_time = self._head.last_time if self._head.position else now
+        head = self._store.begin()
+        self._store.rollback()
         self._streams: dict[UUID, Stream] = {}
         self._events: list[Recorded[Any]] = []
-        self.now = max(now, self._head.last_time)
-        self.position = self._head.position
+        self.now = max(now, head.last_time) if head.position else now
+        self.position = head.position
 
     def __enter__(self) -> Self:
         return self
@@ -94,8 +92,6 @@ class History:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._write()
-            self._commit()
-        self._store.rollback()
         self._store.close()
         self._keys.close()
         self._log.close()
@@ -117,8 +113,6 @@ class History:
         self.position += len(work.events)
         if len(self._events) >= PAGE:
             self._write()
-            self._commit()
-            self._head = self._store.begin()
         return answer
 
     def command(self, job_id: UUID, command: c.JobCommand, actor: Actor = CONSOLE) -> None:
@@ -143,14 +137,15 @@ class History:
         del self._streams[stream_id]
 
     def _write(self) -> None:
-        if self._events:
-            self._store.append(self._events)
-            self._events.clear()
-
-    def _commit(self) -> None:
-        self._head.position, self._head.last_time = self.position, self.now
-        self._head.next_due = self._store.next_due(())
-        self._store.write_head(self._head)
+        """Everything decided so far, in one transaction."""
+        if not self._events:
+            return
+        head = self._store.begin()
+        self._store.append(self._events)
+        self._events.clear()
+        head.position, head.last_time = self.position, self.now
+        head.next_due = self._store.next_due(())
+        self._store.write_head(head)
         self._store.commit()
 
     # -- people and jobs -----------------------------------------------------------------------------------------------
@@ -212,9 +207,9 @@ class History:
         self.command(job_id, c.ApproveJob(), actor)
 
 
-def grow(path: Path, events: int, progress: Progress = lambda done: None) -> None:
+def grow(database: Database, events: int, progress: Progress = lambda done: None) -> None:
     """Let a log grow to so many events and a few more: lives of jobs, one after the other."""
-    with _rarely_collected(), History(path, now_milliseconds() - BEGINS_EARLIER) as history:
+    with _rarely_collected(), History(database, now_milliseconds() - BEGINS_EARLIER) as history:
         owners, testers = history.people(Role.OWNER, 100), history.people(Role.TESTER, 1_000)
         terms = some_terms(SLOTS)
         for number in range(events):
@@ -239,11 +234,11 @@ def _rarely_collected() -> Iterator[None]:
 
 
 def main() -> None:
-    """Write one file."""
-    path, events = Path(sys.argv[1]), int(sys.argv[2])
+    """Fill one database."""
+    database, events = database_at(sys.argv[1]), int(sys.argv[2])
     began = time.perf_counter()
     grow(
-        path,
+        database,
         events,
         lambda done: print(f"{done:,} of {events:,} events, {time.perf_counter() - began:.0f} s", flush=True),
     )

@@ -13,6 +13,7 @@ from tests.bench.load import Load, Target
 from tests.bench.owners import JOB, Owner, every_job, everyones, post_jobs, sign_up
 from tests.bench.rounds import Costs, Say, compared, figures, interleaved
 from tests.bench.settings import BenchFailed, Settings
+from tests.bench.stores import Goals
 
 WARM_SECONDS = 1
 SIZE_TOLERANCE = 0.01
@@ -25,7 +26,7 @@ class Case:
     """One route and what it has to reach beside the bare one that answers ``answer``."""
 
     title: str
-    goal: float
+    goals: Goals
     answer: str
     targets: Callable[[list[Owner], Settings], Sequence[Target]]
     body: bytes | None = None
@@ -33,22 +34,26 @@ class Case:
     """Connections, where the case has a number of its own."""
 
 
+def _own_jobs(owners: list[Owner], _: Settings) -> list[Target]:
+    return everyones(owners, "/jobs")
+
+
 CASES = {
-    "post-jobs": Case("POST /jobs", 0.5, "created", lambda owners, _: everyones(owners, "/jobs"), JOB),
+    "post-jobs": Case("POST /jobs", {"sqlite": 0.5, "postgres": 0.45}, "created", _own_jobs, JOB),
     "post-jobs-256": Case(
-        "POST /jobs, 256 connections", 0.6, "created", lambda owners, _: everyones(owners, "/jobs"), JOB, MANY
+        "POST /jobs, 256 connections", {"sqlite": 0.6, "postgres": 0.5}, "created", _own_jobs, JOB, MANY
     ),
-    "get-job": Case("GET /jobs/{id}", 0.7, "detail", every_job),
-    "list-jobs": Case("GET /jobs", 0.4, "list", lambda owners, _: everyones(owners, "/jobs")),
+    "get-job": Case("GET /jobs/{id}", {"sqlite": 0.7, "postgres": 0.5}, "detail", every_job),
+    "list-jobs": Case("GET /jobs", {"sqlite": 0.4, "postgres": 0.3}, "list", _own_jobs),
 }
 
 
 def run(case: Case, settings: Settings, say: Say) -> dict[str, Any]:
     """Both servers side by side, measured by turns."""
     waiting = case.waiting or settings.waiting
-    with TemporaryDirectory(dir=settings.folder) as name:
+    with TemporaryDirectory(dir=settings.folder) as name, settings.store.new(Path(name)) as db:
         folder = Path(name)
-        with servers.tallyhold(folder) as (ours, operator_key):
+        with servers.tallyhold(folder, db, settings.workers) as (ours, operator_key):
             owners = sign_up(ours, operator_key, settings.owners)
             created = post_jobs(ours, owners, settings.jobs_each)
             answers = _answers(ours, owners, created)
@@ -66,7 +71,7 @@ def run(case: Case, settings: Settings, say: Say) -> dict[str, Any]:
         "title": case.title,
         "unit": "requests/s",
         **{name: {**figures(rates), **costs.medians(name)} for name, rates in samples.items()},
-        **compared(samples["tallyhold"], samples["bare"], case.goal),
+        **compared(samples["tallyhold"], samples["bare"], case.goals[settings.store.name]),
         "request_bytes": len(case.body or b""),
         "answer_bytes": len(answer),
     }

@@ -12,6 +12,7 @@ from tests.bench.histories import History, Someone, now_milliseconds, some_terms
 from tests.bench.load import Load, Target
 from tests.bench.rounds import Costs, Say, compared, figures, interleaved
 from tests.bench.settings import Settings
+from tests.bench.stores import database_at
 from tests.bench.testers import TAKE
 
 TITLE = "1,000 testers race for 100 slots"
@@ -32,10 +33,10 @@ class _Sample:
 
 def run(settings: Settings, say: Say) -> dict[str, Any]:
     """Races and takes without any contest by turns; in each race exactly 100 must get a slot."""
-    with TemporaryDirectory(dir=settings.folder) as name:
+    with TemporaryDirectory(dir=settings.folder) as name, settings.store.new(Path(name)) as db:
         folder = Path(name)
-        races, calm = _prepared(folder, settings.rounds)
-        with servers.tallyhold(folder) as (address, _):
+        races, calm = _prepared(db, settings.rounds)
+        with servers.tallyhold(folder, db, settings.workers) as (address, _):
             costs = Costs({"tallyhold": address, "1,000 jobs": address})
 
             def takes(name: str, samples: list[_Sample]) -> float:
@@ -59,9 +60,9 @@ def run(settings: Settings, say: Say) -> dict[str, Any]:
     }
 
 
-def _prepared(folder: Path, rounds: int) -> tuple[list[_Sample], list[_Sample]]:
+def _prepared(db: str, rounds: int) -> tuple[list[_Sample], list[_Sample]]:
     """The samples of all rounds and of the warm-up."""
-    with History(folder / servers.DATABASE, now_milliseconds()) as history:
+    with History(database_at(db), now_milliseconds()) as history:
         (owner,) = history.people(Role.OWNER, 1)
         testers = history.people(Role.TESTER, RACERS)
         terms = some_terms(SLOTS)

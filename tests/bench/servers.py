@@ -15,18 +15,17 @@ from tests.bench.client import Address
 from tests.bench.settings import BenchFailed
 
 ROOT = Path(__file__).resolve().parents[2]
-DATABASE = "tallyhold.sqlite"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 _LISTENING = re.compile(r"listening on http://([0-9.]+):([0-9]+)")
 
 
 @contextmanager
-def tallyhold(folder: Path) -> Iterator[tuple[Address, str]]:
-    """The real server in sandbox mode, on the folder's file or a fresh one; its address, and an operator's key."""
-    db = f"sqlite:///{folder / DATABASE}"
+def tallyhold(folder: Path, db: str, workers: int = 1) -> Iterator[tuple[Address, str]]:
+    """The real server in sandbox mode on a database, which may be a new one; its address, and an operator's key."""
     key = _operator_key(db)
     command = ["api.main", "serve", "--sandbox", "--port", "0", "--no-access-log", "--db", db]
+    command += ["--workers", str(workers)] if workers > 1 else []
     with _serving(command, folder / "tallyhold.log") as address:
         yield address, key
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.stores import Store
+
 
 class BenchFailed(Exception):
     """A measurement that cannot be trusted or made; the sentence says why."""
@@ -13,6 +15,9 @@ class Settings:
     """``waiting`` is how many connections, or callers without HTTP, wait for their answers at any moment."""
 
     folder: Path
+    store: Store
+    workers: int = 1
+    """Processes that serve together, on PostgreSQL."""
     rounds: int = 5
     seconds: int = 4
     waiting: int = 64

@@ -20,6 +20,7 @@ from tests.bench.histories import ANSWERS, History, Someone, now_milliseconds, s
 from tests.bench.load import Load, Measured, Target
 from tests.bench.rounds import Costs, Say, compared, figures, interleaved
 from tests.bench.settings import BenchFailed, Settings
+from tests.bench.stores import database_at
 
 TESTERS = 1_000
 SLOTS = 100
@@ -40,7 +41,7 @@ class Case:
     path: str
 
 
-GOAL = 0.5
+GOALS = {"sqlite": 0.5, "postgres": 0.4}
 CASES = {
     "take": Case("a tester's take", 0, "taken", TAKE, "/tester/jobs/{job}/assignments"),
     "start": Case("a tester's start", 1, "started", b"", "/tester/assignments/{assignment}/start"),
@@ -51,10 +52,10 @@ CASES = {
 def run(case: Case, settings: Settings, say: Say) -> dict[str, Any]:
     """Both servers side by side, each request of ours sent once."""
     sample = REQUESTS_A_SECOND * settings.seconds
-    with TemporaryDirectory(dir=settings.folder) as name:
+    with TemporaryDirectory(dir=settings.folder) as name, settings.store.new(Path(name)) as db:
         folder = Path(name)
-        targets = _prepared(case, folder, (settings.rounds + 1) * sample + 1)
-        with servers.tallyhold(folder) as (ours, _):
+        targets = _prepared(case, db, (settings.rounds + 1) * sample + 1)
+        with servers.tallyhold(folder, db, settings.workers) as (ours, _):
             answer = _ask(ours, targets.pop(), case.body)
             with servers.bare(folder, {case.answer: answer}) as bare:
                 if _ask(bare, targets[0], case.body) != answer:
@@ -74,16 +75,16 @@ def run(case: Case, settings: Settings, say: Say) -> dict[str, Any]:
         "title": case.title,
         "unit": "requests/s",
         **{each: {**figures(rates), **costs.medians(each)} for each, rates in samples.items()},
-        **compared(samples["tallyhold"], samples["bare"], GOAL),
+        **compared(samples["tallyhold"], samples["bare"], GOALS[settings.store.name]),
         "requests_a_sample": sample,
         "answer_bytes": len(answer),
     }
 
 
-def _prepared(case: Case, folder: Path, count: int) -> list[Target]:
+def _prepared(case: Case, db: str, count: int) -> list[Target]:
     """So many requests that will all succeed: each of a tester who has come so far with a job of 100 slots."""
     targets = []
-    with History(folder / servers.DATABASE, now_milliseconds()) as history:
+    with History(database_at(db), now_milliseconds()) as history:
         (owner,) = history.people(Role.OWNER, 1)
         testers = history.people(Role.TESTER, TESTERS)
         terms = some_terms(SLOTS)
