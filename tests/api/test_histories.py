@@ -20,7 +20,7 @@ NO_EVENTS_OF = {"disputes"}
 
 def test_a_grown_log_verifies_and_its_books_balance(tmp_path: Path) -> None:
     path = tmp_path / "tallyhold.sqlite"
-    grow(path, SOME)
+    grow(database(path), SOME)
     verdict = verify(database(path), [], lambda done, total: None)
     assert verdict.findings == []
     assert verdict.events >= SOME
@@ -35,7 +35,7 @@ def test_a_grown_log_verifies_and_its_books_balance(tmp_path: Path) -> None:
 
 def test_the_platform_goes_on_where_a_history_ends(tmp_path: Path) -> None:
     path = tmp_path / "tallyhold.sqlite"
-    with History(path, now_milliseconds()) as history:
+    with History(database(path), now_milliseconds()) as history:
         (owner,), (first, second) = history.people(Role.OWNER, 1), history.people(Role.TESTER, 2)
         job_id = history.job(owner, some_terms(2))
         assignment = history.take(job_id, first)
