@@ -183,7 +183,6 @@ def write_part(source: Source, part: Part, say: Say) -> list[PartitionFile]:
                 done += len(rows)
                 if sum(map(len, gathered)) >= GROUP_ROWS:
                     writers.write(gathered)
-                    gathered.clear()
                 say(done)
             writers.write(gathered)
         _check_end(part, done)
@@ -253,6 +252,7 @@ class _Writers:
         self._open.__exit__(*error)
 
     def write(self, pages: list[pa.Table]) -> None:
+        """Takes the pages over."""
         if not pages:
             return
         for bucket, rows in by_bucket(pages):

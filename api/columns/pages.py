@@ -1,7 +1,6 @@
 """Events as they are stored, turned into columns a page at a time."""
 
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -9,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from api.columns.schema import CENTS, HAS_COLUMNS, PARTIES, SCHEMA
+from api.columns.schema import COLUMNS_OF, SCHEMA
 from projections.columns.buckets import bucket_of
 
 StoredRow: TypeAlias = Sequence[Any]
@@ -55,25 +54,33 @@ def table_of(rows: Sequence[StoredRow], buckets: int) -> pa.Table:
     positions, streams, versions, names, states = zip(*rows, strict=True)
     envelopes = [_envelope(state) for state in states]
     facts = [
-        _columns(one.event) if HAS_COLUMNS.get(name, True) else _NONE
-        for name, one in zip(names, envelopes, strict=True)
+        _columns(one.event) if COLUMNS_OF.get(name, True) else _NONE for name, one in zip(names, envelopes, strict=True)
     ]
     places = {stream: bucket_of(UUID(stream), buckets) for stream in set(streams)}
+    columns = {
+        "position": pa.array(positions, pa.int64()),
+        "stream": _uuids(streams),
+        "version": pa.array(versions, pa.int32()),
+        "name": pa.array(names, pa.string()).dictionary_encode(),
+        "occurred_at": pa.array([one.occurred_at for one in envelopes], pa.int64()),
+        "recorded_at": pa.array([one.recorded_at for one in envelopes], pa.int64()),
+        "event": pa.array([bytes(one.event) for one in envelopes], pa.binary()),
+        _BUCKET: pa.array([places[stream] for stream in streams], pa.int32()),
+    }
+    present = frozenset().union(*(COLUMNS_OF.get(name, ()) for name in set(names)))
+    schema = SCHEMA.append(pa.field(_BUCKET, pa.int32()))
     arrays = [
-        pa.array(positions, pa.int64()),
-        _uuids(streams),
-        pa.array(versions, pa.int32()),
-        pa.array(names, pa.string()).dictionary_encode(),
-        pa.array([one.occurred_at for one in envelopes], pa.int64()),
-        pa.array([one.recorded_at for one in envelopes], pa.int64()),
-        *(_uuids(list(map(attrgetter(name), facts))) for name in PARTIES),
-        *(pa.array(map(attrgetter(name), facts), pa.int64(), size=len(facts)) for name in CENTS),
-        pa.array(map(attrgetter("account"), facts), pa.string(), size=len(facts)),
-        pa.array(map(attrgetter("dated_at"), facts), pa.int64(), size=len(facts)),
-        pa.array([bytes(one.event) for one in envelopes], pa.binary()),
-        pa.array([places[stream] for stream in streams], pa.int32()),
+        columns[field.name] if field.name in columns else _of_facts(facts, field, field.name in present)
+        for field in schema
     ]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA.append(pa.field(_BUCKET, pa.int32())))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _of_facts(facts: Sequence[_Columns], field: pa.Field, is_present: bool) -> pa.Array:
+    if not is_present:
+        return pa.nulls(len(facts), field.type)
+    values = [getattr(fact, field.name) for fact in facts]
+    return _uuids(values) if field.type == pa.uuid() else pa.array(values, field.type)
 
 
 _NO_ID = "0" * 2 * _UUID_BYTES
@@ -90,20 +97,15 @@ def _uuids(texts: Sequence[str | None]) -> pa.Array:
     return pa.ExtensionArray.from_storage(pa.uuid(), ids)
 
 
-def by_bucket(pages: Sequence[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-    """The rows of pages parted by their buckets, each in the order of streams and positions."""
-    whole = pa.concat_tables(pages, promote_options="default").unify_dictionaries().combine_chunks()
-    keys = pa.table(
-        {
-            _BUCKET: whole[_BUCKET],
-            "stream": pa.chunked_array([chunk.storage for chunk in whole["stream"].chunks], pa.binary(_UUID_BYTES)),
-            "position": whole["position"],
-        }
-    )
+def by_bucket(pages: list[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of pages parted by their buckets, each in the order of streams and positions. Takes the pages over."""
+    whole = pa.concat_tables(pages).unify_dictionaries().combine_chunks()
+    pages.clear()
+    (streams,) = whole["stream"].chunks
+    keys = pa.table({_BUCKET: whole[_BUCKET], "stream": streams.storage, "position": whole["position"]})
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    whole = whole.take(order)
     counts = sorted((one["values"], one["counts"]) for one in pc.value_counts(whole[_BUCKET]).to_pylist())
     rows, first = whole.drop_columns([_BUCKET]), 0
     for bucket, count in counts:
-        yield bucket, rows.slice(first, count)
+        yield bucket, rows.take(order.slice(first, count))
         first += count

@@ -97,28 +97,28 @@ def streams(bucket: Bucket) -> Iterator[StreamEvents]:
     """Every stream of a bucket with all of its events, in order. Raises WrongPartitions."""
     folder = Folder(bucket.url)
     table = _sorted(pa.concat_tables([_read(folder, bucket.log, file) for file in bucket.files]))
-    for first, last in _slices(table["stream"]):
-        yield from _in_slice(folder, bucket, table.slice(first, last - first))
+    for edges in _slices(table["stream"]):
+        yield from _in_slice(folder, bucket, table, edges)
 
 
-def _slices(keys: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
-    """Where to cut, so that no stream is cut: a slice is as long as it takes to be no shorter than _ROWS_AT_ONCE."""
+def _slices(keys: pa.ChunkedArray) -> Iterator[list[int]]:
+    """Where streams begin and the last one ends, for as many streams at a time as have _ROWS_AT_ONCE events or more."""
     ends = pc.indices_nonzero(pc.not_equal(keys[1:], keys[:-1])).to_pylist()
-    first = 0
+    edges = [0]
     for last in (*(end + 1 for end in ends), len(keys)):
-        if last - first >= _ROWS_AT_ONCE or last == len(keys):
-            yield first, last
-            first = last
+        edges.append(last)
+        if last - edges[0] >= _ROWS_AT_ONCE or last == len(keys):
+            yield edges
+            edges = [last]
 
 
-def _in_slice(folder: Folder, bucket: Bucket, table: pa.Table) -> Iterator[StreamEvents]:
-    keys, versions, positions, instants = (
-        table[name].to_pylist() for name in ("stream", "version", "position", "occurred_at")
-    )
+def _in_slice(folder: Folder, bucket: Bucket, whole: pa.Table, edges: list[int]) -> Iterator[StreamEvents]:
+    begins = edges[0]
+    table = whole.slice(begins, edges[-1] - begins).combine_chunks()
+    versions, positions, instants = (_integers(table[name]) for name in ("version", "position", "occurred_at"))
     events = _events(folder, bucket, table)
-    edges = [0, *(n for n in range(1, len(keys)) if keys[n] != keys[n - 1]), len(keys)]
-    for first, last in pairwise(edges):
-        stream = UUID(bytes=keys[first])
+    for first, last in pairwise(edge - begins for edge in edges):
+        stream = UUID(bytes=table["stream"][first].as_py())
         if bucket_of(stream, bucket.buckets) != bucket.number:
             where = f"{folder.url}: position {positions[first]} lies in bucket {bucket.number}"
             raise WrongPartitions(f"{where}, where its stream does not belong. Export into a new folder.")
@@ -126,8 +126,15 @@ def _in_slice(folder: Folder, bucket: Bucket, table: pa.Table) -> Iterator[Strea
         yield StreamEvents(stream, versions[cut], positions[cut], instants[cut], events[cut])
 
 
+def _integers(column: pa.ChunkedArray) -> list[int]:
+    """A column without nulls. Arrow's own way makes an object of its own of each number first."""
+    (chunk,) = column.chunks
+    numbers: memoryview[int] = memoryview(chunk.buffers()[1]).cast("i" if chunk.type == pa.int32() else "q")
+    return numbers[chunk.offset :][: len(chunk)].tolist()
+
+
 def _events(folder: Folder, bucket: Bucket, table: pa.Table) -> list[Any]:
-    names = table["name"].combine_chunks()
+    (names,) = table["name"].chunks
     decoders = [_decoder(folder, bucket, name) for name in names.dictionary.to_pylist()]
     found: list[Any] = []
     try:
@@ -152,7 +159,7 @@ def _read(folder: Folder, log: str, file: PartitionFile) -> pa.Table:
     try:
         opened = pq.ParquetFile(pa.BufferReader(whole))
         _check_footer(name, log, file, opened)
-        return opened.read(_READ)
+        return opened.read(_READ, use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise WrongPartitions(f"{name} is no Parquet file: {error}. Copy it again.") from error
 

@@ -47,13 +47,11 @@ SCHEMA = pa.schema(
 )
 
 
-def _with_columns() -> Mapping[str, bool]:
-    wanted = {*PARTIES, *CENTS, *OUTSIDE}
-    return {name: any(field.name in wanted for field in fields(event)) for name, event in EVENTS.items()}
-
-
-HAS_COLUMNS: Mapping[str, bool] = _with_columns()
-"""Whether an event has something that is a column of its own, by its name."""
+COLUMNS_OF: Mapping[str, frozenset[str]] = {
+    name: frozenset(field.name for field in fields(event)) & {*PARTIES, *CENTS, *OUTSIDE}
+    for name, event in EVENTS.items()
+}
+"""What of an event is a column of its own, by the event's name."""
 
 _FOOTER = "tallyhold.{}".format
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from domain.books import events as books
@@ -232,7 +232,7 @@ def movements(stream: UUID, event: Any) -> tuple[Movement, ...]:
     rules = POSTING_RULES.get(type(event))
     if rules is None:
         return ()
-    parties = _parties(stream, event)
+    parties = _PARTIES.get(type(event), _of_a_job)(stream, event)
     return tuple(Movement(rule, amount, *parties) for rule in rules if (amount := getattr(event, rule.amount)))
 
 
@@ -253,22 +253,41 @@ def _entry(movement: Movement, event: Any) -> JournalEntry:
     )
 
 
-_NOBODYS = (books.GatewayLineBooked, books.GatewayPaidOut, books.GatewayPayoutReturned, books.Adjusted)
-"""Money between the platform, its gateway and its bank alone."""
+Parties: TypeAlias = tuple[UUID | None, UUID | None, UUID | None]
+"""Owner, job and tester of a money event, where there are some."""
 
 
-_OWNERS = (credits.PurchaseCompleted, credits.ChargedBack, credits.PurchaseRefunded)
-_BANKS = (books.PayoutSettled, books.PayoutReturned)
-
-
-def _parties(stream: UUID, event: Any) -> tuple[UUID | None, UUID | None, UUID | None]:
-    """Owner, job and tester of a money event: an account's own stream is its owner's or tester's id."""
-    if isinstance(event, _OWNERS):
-        return stream, None, None
-    if isinstance(event, tester.Withdrawn):
-        return None, None, stream
-    if isinstance(event, _BANKS):
-        return None, None, event.tester_id
-    if isinstance(event, _NOBODYS):
-        return None, None, None
+def _of_a_job(stream: UUID, event: Any) -> Parties:
     return event.owner_id, stream, getattr(event, "tester_id", None)
+
+
+def _of_the_streams_owner(stream: UUID, event: Any) -> Parties:
+    return stream, None, None
+
+
+def _of_the_streams_tester(stream: UUID, event: Any) -> Parties:
+    return None, None, stream
+
+
+def _of_a_tester(stream: UUID, event: Any) -> Parties:
+    return None, None, event.tester_id
+
+
+def _of_nobody(stream: UUID, event: Any) -> Parties:
+    """Money between the platform, its gateway and its bank alone."""
+    return None, None, None
+
+
+_PARTIES: Mapping[type, Callable[[UUID, Any], Parties]] = {
+    credits.PurchaseCompleted: _of_the_streams_owner,
+    credits.ChargedBack: _of_the_streams_owner,
+    credits.PurchaseRefunded: _of_the_streams_owner,
+    tester.Withdrawn: _of_the_streams_tester,
+    books.PayoutSettled: _of_a_tester,
+    books.PayoutReturned: _of_a_tester,
+    books.GatewayLineBooked: _of_nobody,
+    books.GatewayPaidOut: _of_nobody,
+    books.GatewayPayoutReturned: _of_nobody,
+    books.Adjusted: _of_nobody,
+}
+"""Whose money an event moves, where it is not one of a job."""

@@ -114,9 +114,10 @@ class _Balances:
     def post(self, movement: Movement) -> None:
         for kind, holder, sign in _sides(movement.rule):
             key = kind, getattr(movement, holder).int if holder else 0
-            if key not in self._cents:
-                self._cents[key], self._first[key] = 0, movement
-            self._cents[key] += sign * movement.amount_cents
+            before = self._cents.get(key)
+            if before is None:
+                before, self._first[key] = 0, movement
+            self._cents[key] = before + sign * movement.amount_cents
 
     def take(self, others: "_Balances") -> None:
         """Add other balances that are not zero."""

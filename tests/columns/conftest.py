@@ -16,7 +16,7 @@ from tests.simulation.commands import Buy
 from tests.simulation.drivers import InProcess
 from tests.simulation.lives import YEAR, live_a_year
 
-STEPS = 500
+STEPS = 400
 
 
 def unwatched(done: int, total: int) -> None:
@@ -39,25 +39,23 @@ def buy(where: Where, times: int) -> None:
             driver.ask(Buy("Olga", 700))
 
 
+@pytest.fixture(scope="session")
+def file_of_a_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it does not matter on which kind of database. Not to be changed."""
+    path: Path = tmp_path_factory.mktemp("year") / "tallyhold.sqlite"
+    live_a_year(path, 7, STEPS, told_by_others=True)
+    return path
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
-def year(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Where]:
-    """Not to be changed."""
+def year(request: pytest.FixtureRequest) -> Iterator[Where]:
+    """On each kind of database. Not to be changed."""
     if request.param == "sqlite":
-        path: Path = tmp_path_factory.mktemp("year") / "tallyhold.sqlite"
-        live_a_year(path, 7, STEPS, told_by_others=True)
-        yield path
+        yield request.getfixturevalue("file_of_a_year")
         return
     with a_database(request.getfixturevalue("postgres_server")) as url:
         live_a_year(url, 7, STEPS, told_by_others=True)
         yield url
-
-
-@pytest.fixture(scope="session")
-def file_of_a_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it does not matter on which kind of database. Not to be changed."""
-    path: Path = tmp_path_factory.mktemp("file") / "tallyhold.sqlite"
-    live_a_year(path, 7, STEPS, told_by_others=True)
-    return path
 
 
 @pytest.fixture

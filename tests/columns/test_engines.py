@@ -1,7 +1,6 @@
 """A pool of processes and a Dask cluster fold the same buckets; a killed worker costs time and nothing else."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,7 +19,8 @@ from api.columns.manifest import Folder, read_manifest
 from api.columns.reading import Bucket, buckets_of
 from api.columns.wrong import WrongPartitions
 from projections.columns.totals import Totals, merged
-from tests.program import ROOT, tallyhold
+from tests.columns.dying import die, die_once
+from tests.program import environment, tallyhold
 
 T = TypeVar("T")
 
@@ -29,8 +29,9 @@ PATIENCE_SECONDS = 30
 
 @pytest.fixture
 def buckets(partitions: Path) -> list[Bucket]:
+    """Some of them."""
     folder = Folder(str(partitions))
-    return buckets_of(folder, read_manifest(folder))
+    return buckets_of(folder, read_manifest(folder))[:12]
 
 
 @pytest.fixture
@@ -52,26 +53,12 @@ def totals_of(engine: Engine, buckets: list[Bucket], fold: engines.FoldBucket = 
 # A pool of processes
 
 
-def fold_or_die(bucket: Bucket) -> Totals:
-    """Killed by the system the first time that it is asked for a certain bucket."""
-    died = Path(bucket.url) / "died"
-    if bucket.number == 20 and not died.exists():
-        died.write_text("")
-        os.kill(os.getpid(), signal.SIGKILL)
-    return fold_bucket(bucket)
-
-
-def die(bucket: Bucket) -> Totals:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
 def test_a_pool_of_processes(buckets: list[Bucket], right: Totals) -> None:
     assert totals_of(pool(2), buckets) == right
 
 
 def test_a_killed_process_changes_nothing(buckets: list[Bucket], right: Totals, partitions: Path) -> None:
-    assert totals_of(pool(2), buckets, fold_or_die) == right
+    assert totals_of(pool(2), buckets, die_once) == right
     assert (partitions / "died").exists()
 
 
@@ -111,7 +98,7 @@ class Cluster:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments],
                 cwd=self._folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=environment(),
                 stdout=log,
                 stderr=log,
             )

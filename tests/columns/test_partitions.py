@@ -221,8 +221,9 @@ def test_a_partition_of_another_log_is_named(partitions: Path, tmp_path: Path) -
     new_database(tmp_path / "other.sqlite")
     live_a_year(tmp_path / "other.sqlite", 8, 200)
     other = export(tmp_path / "other.sqlite", tmp_path / "other")
-    file = largest(partitions)
-    copy(next((tmp_path / "other").glob(f"{file.parent.name}/*")), file)
+    theirs = next(one for one in (tmp_path / "other").rglob("*.parquet") if (partitions / one.parent.name).exists())
+    (file,) = (partitions / theirs.parent.name).iterdir()
+    copy(theirs, file)
     log = read_manifest(Folder(str(partitions))).log
     assert refused(partitions) == f"{file} is of log {other.log}; it must be of log {log}."
 
