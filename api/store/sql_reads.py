@@ -37,6 +37,8 @@ STATUSES = ("active", "paused", "closing", "completed", "cancelled")
 SETTLEMENTS = (None, "pending_approval", "approved", "disputed", "resolved")
 OWNERS_CACHED = 20_000
 """A job never changes its owner."""
+PLACES_CACHED = 20_000
+"""An assignment never changes its job and tester."""
 PAGE = 100
 AT_ONCE = 500
 """Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
@@ -49,6 +51,7 @@ class SQLReads:
         self._reader = reader
         self._opens = opens
         self._owners: GenerationCache[UUID, UUID] = GenerationCache(OWNERS_CACHED)
+        self._places: GenerationCache[UUID, tuple[UUID, UUID]] = GenerationCache(PLACES_CACHED)
 
     def close(self) -> None:
         self._reader.close()
@@ -139,8 +142,15 @@ class SQLReads:
 
     def place_of_assignment(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
         """The job and the tester of an assignment."""
-        row = self._one("SELECT job_id, tester_id FROM assignments WHERE assignment_id = ?", text(assignment_id))
-        return (uuid(row[0]), uuid(row[1])) if row else None
+        place = self._places.get(assignment_id)
+        if place is None:
+            row = self._one("SELECT job_id, tester_id FROM assignments WHERE assignment_id = ?", text(assignment_id))
+            if row is None:
+                return None
+            place = uuid(row[0]), uuid(row[1])
+            self._places.age()
+            self._places.put(assignment_id, place)
+        return place
 
     # -- jobs --------------------------------------------------------------------------------------------------
 
