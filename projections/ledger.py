@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from domain.ledger.accounts import AccountKind
-from domain.ledger.journal import JournalEntry
-from domain.ledger.rules import POSTING_RULES, journal_entries
+from domain.ledger.accounts import AccountKind, Side
+from domain.ledger.rules import POSTING_RULES, Movement, movements
 from domain.recorded import Recorded
 from projections.jobs import JOBS
 from projections.json import text
@@ -65,38 +64,41 @@ def entry_number(shown: str) -> int | None:
 
 
 def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
-    for number, entry in enumerate(journal_entries(recorded)):
-        row = _journal_row(recorded, number, entry)
+    for number, movement in enumerate(movements(recorded.stream, recorded.event)):
+        debit, credit = movement.accounts()
+        row = _journal_row(recorded, number, movement, debit.name, credit.name)
         yield Insert(JOURNAL, row["entry"], row)
-        owner = text(entry.owner_id)
-        for (kind, name), side, cents in entry.postings:
+        cents = movement.amount_cents
+        billed = {"balance_cents": 0, "held_cents": 0}
+        for (kind, name), side in ((debit, Side.DEBIT), (credit, Side.CREDIT)):
             amount = cents if side is kind.normal_side else -cents
             if kind is AccountKind.ESCROW:
-                yield Update(JOBS, text(entry.job_id), {}, {"escrow_balance_cents": amount})
-                yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": 0, "held_cents": amount})
+                billed["held_cents"] += amount
+                yield Update(JOBS, row["job_id"], {}, {"escrow_balance_cents": amount})
                 continue
-            yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
             if kind is AccountKind.OWNER_CREDITS:
-                yield Add(BILLING, owner, {"owner_id": owner}, {"balance_cents": amount, "held_cents": 0})
+                billed["balance_cents"] += amount
+            yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
+        if any(billed.values()):
+            yield Add(BILLING, row["owner_id"], {"owner_id": row["owner_id"]}, billed)
 
 
 def journal_rows(recorded: Recorded[Any]) -> list[dict[str, Value]]:
     """The journal's rows of an event."""
-    return [_journal_row(recorded, number, entry) for number, entry in enumerate(journal_entries(recorded))]
+    return [change.row for change in _changes(recorded) if isinstance(change, Insert)]
 
 
-def _journal_row(recorded: Recorded[Any], number: int, entry: JournalEntry) -> dict[str, Value]:
-    debit, credit = entry.postings
+def _journal_row(recorded: Recorded[Any], number: int, movement: Movement, debit: str, credit: str) -> dict[str, Value]:
     return {
         "entry": recorded.position * ENTRIES_PER_EVENT + number,
-        "type": entry.type.value,
-        "description": entry.description,
-        "debit_account": debit.account.name,
-        "credit_account": credit.account.name,
-        "amount_cents": entry.amount_cents,
-        "owner_id": text(entry.owner_id),
-        "job_id": text(entry.job_id),
-        "tester_id": text(entry.tester_id),
+        "type": movement.rule.type.value,
+        "description": movement.rule.describe(recorded.event),
+        "debit_account": debit,
+        "credit_account": credit,
+        "amount_cents": movement.amount_cents,
+        "owner_id": text(movement.owner_id),
+        "job_id": text(movement.job_id),
+        "tester_id": text(movement.tester_id),
         "stream": text(recorded.stream),
         "version": recorded.version,
         "occurred_at": recorded.occurred_at,
