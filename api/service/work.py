@@ -208,12 +208,15 @@ class Work:
         stream = self.states.stream(JOB, job_id)
         events = JOB.decide(command, stream.state, self.now)
         asks = [credits_command(job_id, event) for event in events]
-        credits = self._credits(stream.state, events[0]) if any(asks) else None
-        moves = self._decide_credits(credits.state, asks) if credits is not None else [()] * len(events)
+        if not any(asks):
+            for event in events:
+                self._append(JOB, stream, job_id, event, None)
+            return events
+        credits = self._credits(stream.state, events[0])
+        moves = self._decide_credits(credits.state, asks)
         for event, moved in zip(events, moves, strict=True):
             cause = self._append(JOB, stream, job_id, event, None)
             for move in moved:
-                assert credits is not None
                 self._append(CREDITS, credits, stream.state.owner_id, move, cause)
         return events
 
