@@ -76,7 +76,7 @@ def kib(stream: Stream) -> int:
         return 2
     terms = job.terms
     texts = len(terms.description or "")
-    parts = 4 + len(job.assignments)
+    parts = 4 + job.assignments.at_hand
     for variant in terms.variants:
         texts += len(variant.description)
         for question in variant.feedback_questions:

@@ -162,7 +162,7 @@ def _take(command: c.TakeSlot, job: Job, now: Instant) -> tuple[e.JobEvent, ...]
         raise JobNotActive(f"The job is {job.status} and takes no testers now.")
     if terms.starts_at is not None and now < terms.starts_at:
         raise NotStarted("The job has not started yet.")
-    if command.tester_id in job.assignment_of_tester:
+    if job.assignments.of_tester(command.tester_id) is not None:
         raise AlreadyTaken("A tester gets a job once, and you have had this one.")
     if terms.legal_agreements and not command.accepts_legal_agreements:
         raise LegalAgreementsRequired("Accept the job's legal agreements: send acceptLegalAgreements true.")

@@ -65,9 +65,7 @@ def _listed(command: DisputeJob, job: Job) -> dict[UUID, TesterClaim]:
 
 def assignment_of(job: Job, tester: UUID | int) -> Assignment | None:
     """The assignment of a tester who is named by UUID or by public id, if there is one."""
-    tester_id = job.tester_of_public_id.get(tester) if isinstance(tester, int) else tester
-    assignment_id = job.assignment_of_tester.get(tester_id) if tester_id else None
-    return job.assignments[assignment_id] if assignment_id else None
+    return job.assignments.of_public_id(tester) if isinstance(tester, int) else job.assignments.of_tester(tester)
 
 
 def _claims(command: DisputeJob, job: Job, listed: dict[UUID, TesterClaim]) -> Iterator[e.Claim]:

@@ -109,15 +109,15 @@ def _resolved(job: Job, event: e.Resolved) -> None:
 
 
 def _taken(job: Job, event: e.SlotTaken) -> None:
-    job.assignments[event.assignment_id] = Assignment(
-        id=event.assignment_id,
-        tester_id=event.tester_id,
-        tester_public_id=event.tester_public_id,
-        variant_id=event.variant_id,
-        reserved_until=event.reserved_until,
+    job.assignments.take(
+        Assignment(
+            id=event.assignment_id,
+            tester_id=event.tester_id,
+            tester_public_id=event.tester_public_id,
+            variant_id=event.variant_id,
+            reserved_until=event.reserved_until,
+        )
     )
-    job.assignment_of_tester[event.tester_id] = event.assignment_id
-    job.tester_of_public_id[event.tester_public_id] = event.tester_id
     job.taken_by_variant[event.variant_id] += 1
     job.at_work += 1
 

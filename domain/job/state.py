@@ -1,9 +1,10 @@
 """What a job's history adds up to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from domain.job.events import ClosedReason
@@ -79,6 +80,103 @@ class Assignment:
         return self.payout_cents + self.fee_cents
 
 
+class Elsewhere(Protocol):
+    """Where the assignments of a long job lie that are not at hand: as the job's last event has left them."""
+
+    def one(self, assignment_id: UUID) -> Assignment | None:
+        """The assignment, if it is one of the job's."""
+
+    def of_tester(self, tester_id: UUID) -> Assignment | None:
+        """The assignment of a tester, if there is one."""
+
+    def all(self) -> Iterable[Assignment]:
+        """Every assignment, in the order in which they took their slots."""
+
+
+class Assignments(Mapping[UUID, Assignment]):
+    """The assignments of a job by id, in the order in which they took their slots.
+
+    Some may lie elsewhere: one is fetched when it is asked for, and all are when they are looked through.
+    """
+
+    __slots__ = ("_by_id", "_by_public_id", "_by_tester", "_count", "_elsewhere")
+
+    def __init__(self, elsewhere: Elsewhere | None = None, count: int = 0) -> None:
+        """``count`` are elsewhere."""
+        self._elsewhere = elsewhere
+        self._count = count
+        self._by_id: dict[UUID, Assignment] = {}
+        self._by_tester: dict[UUID, Assignment] = {}
+        self._by_public_id: dict[int, Assignment] = {}
+
+    @property
+    def at_hand(self) -> int:
+        """How many are held in memory."""
+        return len(self._by_id)
+
+    def take(self, assignment: Assignment) -> None:
+        """A new one."""
+        self._count += 1
+        self._keep(assignment)
+
+    def _keep(self, assignment: Assignment) -> None:
+        self._by_id[assignment.id] = assignment
+        self._by_tester[assignment.tester_id] = assignment
+        self._by_public_id[assignment.tester_public_id] = assignment
+
+    def __getitem__(self, assignment_id: UUID) -> Assignment:
+        found = self._by_id.get(assignment_id)
+        if found is None and self._elsewhere is not None:
+            found = self._fetched(self._elsewhere.one(assignment_id))
+        if found is None:
+            raise KeyError(assignment_id)
+        return found
+
+    def of_tester(self, tester_id: UUID) -> Assignment | None:
+        found = self._by_tester.get(tester_id)
+        if found is None and self._elsewhere is not None:
+            found = self._fetched(self._elsewhere.of_tester(tester_id))
+        return found
+
+    def _fetched(self, assignment: Assignment | None) -> Assignment | None:
+        if assignment is not None:
+            self._keep(assignment)
+        return assignment
+
+    def of_public_id(self, tester_public_id: int) -> Assignment | None:
+        self._fetch_all()
+        return self._by_public_id.get(tester_public_id)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[UUID]:
+        self._fetch_all()
+        return iter(self._by_id)
+
+    def values(self) -> ValuesView[Assignment]:
+        self._fetch_all()
+        return self._by_id.values()
+
+    def _fetch_all(self) -> None:
+        """Those at hand may be further than those elsewhere: they stay."""
+        if self._elsewhere is None:
+            return
+        at_hand, self._by_id = self._by_id, {}
+        for assignment in self._elsewhere.all():
+            self._keep(at_hand.pop(assignment.id, assignment))
+        for assignment in at_hand.values():
+            self._keep(assignment)
+        self._elsewhere = None
+
+    def detached(self) -> "Assignments":
+        """A copy that shares nothing that changes."""
+        twin = Assignments(self._elsewhere, self._count)
+        for assignment in self._by_id.values():
+            twin._keep(copy(assignment))
+        return twin
+
+
 @dataclass(slots=True)
 class Job:
     """A job now. ``evolve`` advances it in place; ``detached`` gives a copy that may be advanced apart."""
@@ -101,9 +199,7 @@ class Job:
     settlement_deadline: Instant | None = None
     closed_reason: ClosedReason | None = None
     open_claims: int = 0
-    assignments: dict[UUID, Assignment] = field(default_factory=dict)
-    assignment_of_tester: dict[UUID, UUID] = field(default_factory=dict)
-    tester_of_public_id: dict[int, UUID] = field(default_factory=dict)
+    assignments: Assignments = field(default_factory=Assignments)
 
     @property
     def is_open(self) -> bool:
@@ -147,7 +243,5 @@ class Job:
         twin = copy(self)
         twin.maxima = dict(self.maxima)
         twin.taken_by_variant = dict(self.taken_by_variant)
-        twin.assignments = {key: copy(a) for key, a in self.assignments.items()}
-        twin.assignment_of_tester = dict(self.assignment_of_tester)
-        twin.tester_of_public_id = dict(self.tester_of_public_id)
+        twin.assignments = self.assignments.detached()
         return twin

@@ -202,8 +202,9 @@ def _check_counts(job: Job) -> None:
     )
     assert job.completed_cost_cents == sum(a.cost_cents for a in everybody)
     assert job.open_claims == sum(a.settled_as is Phase.DISPUTED for a in everybody)
-    assert job.assignment_of_tester == {a.tester_id: a.id for a in everybody}
-    assert job.tester_of_public_id == {a.tester_public_id: a.tester_id for a in everybody}
+    assert [job.assignments.of_tester(a.tester_id) for a in everybody] == everybody
+    assert [job.assignments.of_public_id(a.tester_public_id) for a in everybody] == everybody
+    assert len(job.assignments) == len(everybody)
     assert all(job.taken_by_variant[v.id] <= job.maxima[v.id] for v in job.variants)
     assert job.target <= sum(job.maxima.values())
 

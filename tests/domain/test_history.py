@@ -1,5 +1,6 @@
 """Folding a job's history: what can follow when, and that the impossible is told loudly."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import get_args
 
@@ -139,7 +140,7 @@ def test_a_detached_copy_is_equal_and_shares_nothing_that_changes() -> None:
     job = JOB_SPEC.given(*an_active_job(5), *done_by(ALICE), taken_by(BOB)).state
     twin = job.detached()
     assert twin == job
-    changing = {f.name for f in fields(job) if isinstance(getattr(job, f.name), dict)}
+    changing = {f.name for f in fields(job) if isinstance(getattr(job, f.name), Mapping)}
     assert changing >= {"maxima", "taken_by_variant", "assignments"}
     assert [name for name in changing if getattr(twin, name) is getattr(job, name)] == []
     assert all(twin.assignments[key] is not job.assignments[key] for key in job.assignments)
