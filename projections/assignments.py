@@ -23,6 +23,7 @@ ASSIGNMENTS = Table(
         "status": "TEXT",
         "settlement_status": "TEXT",
         "reserved_until": "INTEGER",
+        "wrong_proofs": "INTEGER",
         "started_at": "INTEGER",
         "hard_deadline": "INTEGER",
         "completed_at": "INTEGER",
@@ -64,6 +65,7 @@ def _taken(recorded: Recorded[e.SlotTaken]) -> Iterator[Change]:
         "tester_public_id": event.tester_public_id,
         "status": "pending",
         "reserved_until": event.reserved_until,
+        "wrong_proofs": 0,
         "due_at": event.reserved_until,
         "due_kind": DeadlineKind.RESERVATION.value,
     }
@@ -83,6 +85,10 @@ def _started(recorded: Recorded[e.TaskStarted]) -> Iterator[Change]:
             "due_kind": DeadlineKind.HARD_LIMIT.value,
         },
     )
+
+
+def _proof_rejected(recorded: Recorded[e.ProofRejected]) -> Iterator[Change]:
+    yield Update(ASSIGNMENTS, text(recorded.event.assignment_id), added={"wrong_proofs": 1})
 
 
 def _completed(recorded: Recorded[e.TaskCompleted]) -> Iterator[Change]:
@@ -127,11 +133,12 @@ def _refunded(recorded: Recorded[e.Refunded]) -> Iterator[Change]:
 
 ASSIGNMENT_LIST = ReadModel(
     name="assignments",
-    version=2,
+    version=3,
     tables=(ASSIGNMENTS,),
     projectors={
         e.SlotTaken: _taken,
         e.TaskStarted: _started,
+        e.ProofRejected: _proof_rejected,
         e.TaskCompleted: _completed,
         e.SlotReturned: _ended("returned"),
         e.ReservationExpired: _ended("expired"),

@@ -26,6 +26,7 @@ from api.service.refusals import (
     VersionMismatch,
 )
 from api.service.seals import Seals
+from api.service.snapshots import from_snapshot, snapshots
 from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
 from domain.catalogue import NAMES
 from domain.decider import Decider
@@ -364,6 +365,7 @@ class Committer:
         """Write all that is left and make it durable; a transaction with nothing in it is rolled back."""
         store, head = self._store, flush.head
         self._append(flush)
+        store.keep_snapshots(snapshots(flush.appended, self._cache.get))
         if flush.kept:
             store.keep_answers(tuple(flush.kept.values()), flush.now)
         for purchase_id, kept in flush.ended:
@@ -542,11 +544,13 @@ class Committer:
         return stream
 
     def stream(self, decider: Decider[Any, Any, Any], stream_id: UUID) -> Stream:
-        """A stream, folded from the log where it is not at hand."""
+        """A stream, of a snapshot or folded from the log where it is not at hand."""
         stream = self._cache.get(stream_id)
         if stream is None:
-            events = self._store.load(stream_id)
-            stream = Stream(decider.fold(e.event for e in events), events[-1].version if events else 0)
+            stream = from_snapshot(self._store, decider, stream_id)
+            if stream is None:
+                events = self._store.load(stream_id)
+                stream = Stream(decider.fold(e.event for e in events), events[-1].version if events else 0)
             self._cache.put(stream_id, stream)
         return stream
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain.job.deadlines import Deadline
+from domain.job.state import Assignment
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.read_model import Change
@@ -61,6 +62,15 @@ class KeptAnswer(msgspec.Struct, frozen=True, gc=False):
     purchase_id: UUID | None = None
 
 
+class KeptState(NamedTuple):
+    """A stream's state after so many events, in a form that it names; null where none is to be kept any more."""
+
+    stream: UUID
+    version: int
+    form: str
+    state: bytes | None
+
+
 class Store(Protocol):
     """One transaction at a time over the log, the read models and the kept answers. Nothing here waits long but these:
     ``commit``, and where ``waits`` says so, ``begin``.
@@ -75,6 +85,18 @@ class Store(Protocol):
 
     def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         """The events of a stream, in order."""
+
+    def snapshot(self, stream: UUID, form: str) -> KeptState | None:
+        """The state of a stream that was kept last, if it was kept in this form."""
+
+    def keep_snapshots(self, snapshots: Iterable[KeptState]) -> None:
+        """Keep states in place of those that were kept before, or none."""
+
+    def assignment(self, job_id: UUID, assignment_id: UUID) -> Assignment | None:
+        """An assignment of a job that is open, as the events that were appended have left it."""
+
+    def assignment_of(self, job_id: UUID, tester_id: UUID) -> Assignment | None:
+        """The assignment of a tester to a job that is open."""
 
     def streams_after(self, position: int) -> Sequence[UUID]:
         """The streams of all events after a position."""

@@ -157,6 +157,7 @@ def _swap(session: Session) -> None:
     for table in TABLES:
         session.define(f"DROP TABLE IF EXISTS {table.name}")
         session.define(f"ALTER TABLE {NEW}{table.name} RENAME TO {table.name}")
+    session.write("DELETE FROM snapshots", [()])  # they go with rows that are gone
     session.write(
         "UPDATE head SET views_version = ?, next_due = (SELECT min(due_at) FROM "
         "(SELECT due_at FROM jobs WHERE due_at IS NOT NULL UNION ALL "

@@ -12,7 +12,7 @@ from api.evidence import tree
 from projections.read_model import Table
 from projections.replay import TABLES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION = "tallyhold"
 """Stored with the checkpoint of the read models."""
 RECENT_STREAMS = 16_384
@@ -31,6 +31,8 @@ LOG = (
     "CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, "
     "peaks BLOB NOT NULL, last_time INTEGER NOT NULL, next_due INTEGER, mode TEXT, sandbox_now INTEGER, "
     "schema_version INTEGER NOT NULL, views_version TEXT NOT NULL, secret BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS snapshots (stream TEXT PRIMARY KEY, version INTEGER NOT NULL, form TEXT NOT NULL, "
+    "state BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS kept_answers (number INTEGER PRIMARY KEY, scope BLOB NOT NULL, "
     "fingerprint BLOB NOT NULL, kept_at INTEGER NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL, "
     "location TEXT, etag TEXT, position INTEGER NOT NULL, purchase_id TEXT)",
@@ -52,6 +54,7 @@ LOG = (
 
 ``mode`` is ``real`` or ``sandbox`` once the database was served, and never changes then; ``sandbox_now`` is the
 virtual clock. ``secret`` signs the cursors of lists; it protects nothing else.
+``snapshots`` are states of long streams, see api.service.snapshots: they may be lost at any time.
 ``tiles`` are the hash tree's nodes, ``audit_index`` what the audit trail is searched by, both up to the position of
 ``digest``: worked out of the log behind the commands. ``dropped`` counts refusals that were too many to be kept.
 """

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from eventsourcing.persistence import Mapper
 
-from api.service.ports import ALL, Due, Head, KeptAnswer, StoreBusy, StoreFailed
+from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed
 from api.store.mapper import to_recorded
 from api.store.rows import RowBatch
 from api.store.schema import APPLICATION, INSERT_EVENT, SCHEMA_VERSION, event_rows, stream_key
 from api.store.sessions import OutcomeUnknown, Session, first
 from domain.job.deadlines import Deadline, DeadlineKind
+from domain.job.state import Assignment, AssignmentStatus
 from domain.recorded import Recorded
 from domain.times import DAY, Instant
 from projections.json import text
@@ -30,6 +31,10 @@ ASK_SECONDS = 10.0
 ASK_PAUSE_SECONDS = 0.1
 
 _KEPT_COLUMNS = "scope, fingerprint, status, body, location, etag, position, purchase_id"
+_ASSIGNMENT = (
+    "assignment_id, tester_id, tester_public_id, variant_id, reserved_until, status, started_at, hard_deadline, "
+    "completed_at, duration_minutes, earned_cents, earned_fee_cents, wrong_proofs"
+)
 _HEAD = "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now FROM head"
 
 
@@ -69,6 +74,31 @@ class SQLStore:
             (stream_key(stream), after_version, limit),
         )
         return [to_recorded(stream, *row) for row in rows]
+
+    def snapshot(self, stream: UUID, form: str) -> KeptState | None:
+        sql = "SELECT version, state FROM snapshots WHERE stream = ? AND form = ?"
+        row = first(self._session.read(sql, (stream_key(stream), form)))
+        return KeptState(stream, row[0], form, bytes(row[1])) if row else None
+
+    def keep_snapshots(self, snapshots: Iterable[KeptState]) -> None:
+        kept = [(stream_key(each.stream), *each[1:]) for each in snapshots]
+        if kept:
+            self._session.write("DELETE FROM snapshots WHERE stream = ?", [row[:1] for row in kept])
+            self._session.write(
+                "INSERT INTO snapshots (stream, version, form, state) VALUES (?, ?, ?, ?)",
+                [row for row in kept if row[-1] is not None],
+            )
+
+    def assignment(self, job_id: UUID, assignment_id: UUID) -> Assignment | None:
+        return self._assignment(job_id, "assignment_id", assignment_id)
+
+    def assignment_of(self, job_id: UUID, tester_id: UUID) -> Assignment | None:
+        return self._assignment(job_id, "tester_id", tester_id)
+
+    def _assignment(self, job_id: UUID, column: str, value: UUID) -> Assignment | None:
+        sql = f"SELECT {_ASSIGNMENT} FROM assignments WHERE job_id = ? AND {column} = ?"
+        row = first(self._session.read(sql, (str(job_id), str(value))))
+        return _assignment(*row) if row else None
 
     def streams_after(self, position: int) -> Sequence[UUID]:
         rows = self._session.read("SELECT originator_id FROM stored_events WHERE position > ?", (position,))
@@ -197,6 +227,27 @@ class SQLStore:
 
 def _left_out(job_ids: Sequence[str]) -> str:
     return f"AND job_id NOT IN ({', '.join('?' * len(job_ids))})" if job_ids else ""
+
+
+def _assignment(
+    assignment_id: str, tester_id: str, public_id: int, variant_id: str, until: int, status: str, *rest: Any
+) -> Assignment:
+    started_at, hard_deadline, completed_at, minutes, payout_cents, fee_cents, wrong_proofs = rest
+    return Assignment(
+        id=UUID(assignment_id),
+        tester_id=UUID(tester_id),
+        tester_public_id=public_id,
+        variant_id=UUID(variant_id),
+        reserved_until=until,
+        status=AssignmentStatus(status),
+        started_at=started_at,
+        hard_deadline=hard_deadline,
+        completed_at=completed_at,
+        duration_minutes=minutes,
+        payout_cents=payout_cents or 0,
+        fee_cents=fee_cents or 0,
+        wrong_proofs=wrong_proofs,
+    )
 
 
 def _kept_answer(row: tuple[Any, ...]) -> KeptAnswer:

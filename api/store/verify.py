@@ -15,10 +15,12 @@ from api.evidence import tree
 from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.evidence.tree import HASH_BYTES
+from api.service.snapshots import DECIDERS, encoded
 from api.store.databases import Database
 from api.store.mapper import to_recorded
 from api.store.rebuild import PAGE, Progress
 from api.store.replayed import replayed
+from api.store.schema import stream_key
 from api.store.sessions import Reader
 from api.store.sql_digest import log_origin, read_tile
 from domain.recorded import Recorded
@@ -59,6 +61,7 @@ def verify(database: Database, checkpoints: Sequence[Checkpoint], progress: Prog
             verdict.findings.append(Finding("The read models were not compared: the log itself is damaged."))
         else:
             _compare_views(reader, verdict, lambda done: progress(log.size + done, 2 * log.size))
+            verdict.findings += islice(_false_snapshots(reader), MAX_FINDINGS)
         return verdict
 
 
@@ -231,3 +234,28 @@ def _named(table: Table, row: Row) -> str:
 def _unlike(table: Table, left: Row, right: Row) -> str:
     column, told, true = next((name, a, b) for name, a, b in zip(table.columns, left, right, strict=True) if a != b)
     return f"The row {_named(table, right)} says {column} is {told!r}; by the log it is {true!r}."
+
+
+# -- snapshots ---------------------------------------------------------------------------------------------------------
+
+
+def _false_snapshots(reader: Reader) -> Iterator[Finding]:
+    """Those of another form count for nothing, and are not looked at."""
+    after = ""
+    while rows := reader.rows(
+        "SELECT stream, version, form, state FROM snapshots WHERE stream > ? ORDER BY stream LIMIT ?", (after, PAGE)
+    ):
+        for stream, version, form, state in rows:
+            if form in DECIDERS and not _adds_up(reader, UUID(stream), version, form, bytes(state)):
+                yield Finding(f"The snapshot of stream {UUID(stream)} is not what its events add up to.")
+        after = rows[-1][0]
+
+
+def _adds_up(reader: Reader, stream: UUID, version: int, form: str, state: bytes) -> bool:
+    with reader.stream(
+        "SELECT originator_version, position, topic, state FROM stored_events "
+        "WHERE originator_id = ? AND originator_version <= ? ORDER BY originator_version",
+        (stream_key(stream), version),
+    ) as rows:
+        whole = DECIDERS[form].fold(to_recorded(stream, *row).event for row in rows)
+    return whole is not None and encoded(whole) == (form, state)

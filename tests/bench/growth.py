@@ -17,12 +17,22 @@ from uuid import UUID
 from api.program.platform import Platform
 from api.service.committer import Committer, Reply
 from api.service.ids import new_id
-from api.service.jobs import command_job, create_job, resize_job, settle_body, settlement_body, status_body
+from api.service.jobs import (
+    DisputeWords,
+    command_job,
+    create_job,
+    dispute_job,
+    resize_job,
+    settle_body,
+    settlement_body,
+    status_body,
+)
 from api.service.tester import command_assignment, submit_task, take_slot
 from api.service.work import Context, UseCase
 from api.store.databases import Database
 from domain.access.events import Role
 from domain.job import commands as c
+from domain.job.events import Flags
 from domain.recorded import CONSOLE
 from tests.bench.histories import ANSWERS, History, Someone, grow, now_milliseconds, some_terms
 from tests.bench.rounds import Say
@@ -138,6 +148,7 @@ def job_growth(database: Database, *, is_cold: bool) -> dict[str, Any]:
         (owner,), testers = history.people(Role.OWNER, 1), history.people(Role.TESTER, LARGE)
         small = [_half_done(history, owner, SMALL, SMALL // 2, testers) for _ in range(times)]
         large = _half_done(history, owner, LARGE, LARGE - times - 1, testers)
+        other = _half_done(history, owner, LARGE, LARGE - 1, testers)
     platform = Platform(database)
     sides = {f"{slots} slots": Side(platform, owner, testers) for slots in (SMALL, LARGE)}
     few, many = sides.values()
@@ -147,15 +158,18 @@ def job_growth(database: Database, *, is_cold: bool) -> dict[str, Any]:
         few.committer.start()
         await few.committer.catch_up()
         forget = few.committer._cache.clear if is_cold else lambda: None
-        for job in (large, *small):
+        for job in (large, other, *small):
             await _load(few.committer, job)
         for number, job in enumerate(small):
             await few.work(job, testers[-1 - number], forget)
             await many.work(large, testers[-1 - number], forget)
             await few.manage(job, SMALL, forget)
             await many.manage(large, LARGE + number, forget)
-        if not is_cold:
-            stalls.update(await _settled(many, large, owner))
+        for job, name, decision in (
+            (large, "approve", command_job(large, c.ApproveJob(), settlement_body)),
+            (other, "dispute", dispute_job(other, EVERYBODY, NO_WORDS)),
+        ):
+            stalls.update(await _settled(many, job, name, decision, forget))
         await few.committer.close()
 
     with closing(platform):
@@ -181,13 +195,19 @@ async def _load(committer: Committer, job: UUID) -> None:
     await committer.submit(command_job(job, c.ResumeJob(), status_body), Context(CONSOLE))
 
 
-async def _settled(side: Side, job: UUID, owner: Someone) -> dict[str, float]:
-    """Wall milliseconds of settling and approving a large job, while which no other command is decided."""
+EVERYBODY = c.DisputeJob(flags=Flags(platform_issue=True))
+"""A dispute about every assignment."""
+NO_WORDS = DisputeWords(None, None, ())
+
+
+async def _settled(
+    side: Side, job: UUID, decided: str, decision: UseCase, forget: Callable[[], None]
+) -> dict[str, float]:
+    """Wall milliseconds of settling and deciding a large job, while which no other command is decided."""
     took = {}
-    for name, use_case in (
-        ("settle", command_job(job, c.SettleJob(), settle_body)),
-        ("approve", command_job(job, c.ApproveJob(), settlement_body)),
-    ):
+    settling = (f"settle, then {decided}", command_job(job, c.SettleJob(), settle_body))
+    for name, use_case in (settling, (decided, decision)):
+        forget()
         began = time.perf_counter()
         await side.committer.submit(use_case, Context(CONSOLE))
         took[name] = round((time.perf_counter() - began) * 1e3, 1)

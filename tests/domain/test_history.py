@@ -1,8 +1,10 @@
 """Folding a job's history: what can follow when, and that the impossible is told loudly."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import fields
 from typing import get_args
+from uuid import UUID
 
 import pytest
 
@@ -10,7 +12,7 @@ from domain.decider import Decider
 from domain.errors import InvariantBroken
 from domain.job import events as e
 from domain.job.decider import JOB
-from domain.job.state import OPEN, Phase
+from domain.job.state import OPEN, Assignment, Assignments, Job, Phase
 from tests.builders import (
     ALICE,
     BOB,
@@ -144,3 +146,57 @@ def test_a_detached_copy_is_equal_and_shares_nothing_that_changes() -> None:
     assert changing >= {"maxima", "taken_by_variant", "assignments"}
     assert [name for name in changing if getattr(twin, name) is getattr(job, name)] == []
     assert all(twin.assignments[key] is not job.assignments[key] for key in job.assignments)
+
+
+class Kept:
+    """See Elsewhere: what a job's assignments are after these events."""
+
+    def __init__(self, events: Sequence[e.JobEvent]) -> None:
+        job = JOB.fold(events)
+        assert job is not None
+        self.assignments = job.assignments
+
+    def one(self, assignment_id: UUID) -> Assignment | None:
+        return copy(self.assignments.get(assignment_id))
+
+    def of_tester(self, tester_id: UUID) -> Assignment | None:
+        return copy(self.assignments.of_tester(tester_id))
+
+    def all(self) -> Iterator[Assignment]:
+        return map(copy, self.assignments.values())
+
+
+LIFE = (*an_active_job(5), *done_by(ALICE), taken_by(BOB), returned_by(BOB), *done_by(CAROL))
+
+
+def with_assignments_elsewhere(events: Sequence[e.JobEvent]) -> Job:
+    """The job after these events, nobody's assignment at hand."""
+    job, kept = JOB.fold(events), Kept(events)
+    assert job is not None
+    job.assignments = Assignments(kept, len(kept.assignments))
+    return job
+
+
+@pytest.mark.parametrize("known", range(1, len(LIFE) + 1))
+def test_assignments_that_lie_elsewhere_make_no_difference(known: int) -> None:
+    job = with_assignments_elsewhere(LIFE[:known])
+    assert job.assignments.at_hand == 0
+    after = JOB.fold(LIFE[known:], job)
+    whole = JOB.fold(LIFE)
+    assert after is not None and whole is not None
+    assert len(after.assignments) == len(whole.assignments)
+    assert after.assignments.at_hand <= len(LIFE) - known
+    assert after.detached() == whole == after
+    assert list(after.assignments) == list(whole.assignments)
+
+
+def test_an_assignment_is_fetched_by_each_of_its_names() -> None:
+    job, whole = with_assignments_elsewhere(LIFE), JOB.fold(LIFE)
+    assert whole is not None
+    assert job.assignments.of_tester(BOB.id) == job.assignments[BOB.slot] == whole.assignments[BOB.slot]
+    assert job.assignments.of_tester(DAVE.id) is None
+    assert DAVE.slot not in job.assignments
+    assert job.assignments.at_hand == 1
+    assert job.assignments.of_public_id(ALICE.public_id) == whole.assignments[ALICE.slot]
+    assert job.assignments.at_hand == 3
+    assert whole.assignments.of_tester(DAVE.id) is whole.assignments.of_public_id(DAVE.public_id) is None
