@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import audit, commands, floors, growth, http, machine, race, rebuilding, report, testers
+from tests.bench import audit, commands, floors, growth, http, machine, race, rebuilding, report, testers, workers
 from tests.bench.rounds import Say
 from tests.bench.servers import ROOT
 from tests.bench.settings import BenchFailed, Settings
@@ -25,6 +25,7 @@ BENCHES: dict[str, Bench] = {
     **{name: partial(http.run, case) for name, case in http.CASES.items()},
     **{name: partial(testers.run, case) for name, case in testers.CASES.items()},
     "race": race.run,
+    "workers": workers.run,
     "commands": commands.run,
     "rebuild": rebuilding.run,
     "growth-log": growth.run,
@@ -43,7 +44,7 @@ def main() -> int:
             TemporaryDirectory(prefix="bench-", dir=arguments.folder) as folder,
             store_of(arguments.store) as store,
         ):
-            found = _run(arguments.names or list(BENCHES), _settings(arguments, Path(folder), store), console)
+            found = _run(arguments.names or _all_of(store), _settings(arguments, Path(folder), store), console)
     except BenchFailed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
@@ -51,6 +52,10 @@ def main() -> int:
     if console.is_terminal:
         report.show(found, console)
     return 0
+
+
+def _all_of(store: Store) -> list[str]:
+    return [name for name in BENCHES if name != "workers" or store.name == "postgres"]
 
 
 def _arguments() -> argparse.Namespace:
