@@ -19,8 +19,7 @@ from uuid import UUID
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.http.access_log import AccessLog
 from api.http.cursors import Cursors
@@ -156,8 +155,8 @@ class _Asked:
     problems: list[FieldProblem] = field(default_factory=list)
 
 
-class Endpoint(BaseRoute):
-    """All routes of the table, as the one route that Starlette sees."""
+class Endpoint:
+    """All routes of the table: from each request to its answer."""
 
     def __init__(self, routes: Sequence[Route], service: Service, access_log: AccessLog, rate_limit: RateLimit) -> None:
         self._table = RouteTable(routes)
@@ -165,9 +164,6 @@ class Endpoint(BaseRoute):
         self._service = service
         self._access_log = access_log
         self._cursors: Cursors | None = None
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -548,10 +544,17 @@ class _Answer:
 
 
 class _Application(Starlette):
-    """Starlette without its own handling of errors: the endpoint answers every one itself, as a problem."""
+    """Starlette for its lifespan. Requests go to the endpoint, which answers every error itself, as a problem."""
 
-    def build_middleware_stack(self) -> ASGIApp:
-        return self.router
+    def __init__(self, endpoint: Endpoint, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]) -> None:
+        super().__init__(lifespan=lifespan)
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._endpoint.handle(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def make_app(
@@ -562,4 +565,4 @@ def make_app(
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
     """The ASGI application."""
-    return _Application(routes=[Endpoint(routes, service, access_log, rate_limit)], lifespan=lifespan)
+    return _Application(Endpoint(routes, service, access_log, rate_limit), lifespan)

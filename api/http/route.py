@@ -45,9 +45,9 @@ class Call:
     body: Any
     context: Context
 
-    async def command(self, use_case: UseCase) -> Reply:
+    def command(self, use_case: UseCase) -> Awaitable[Reply]:
         """Decide and make durable, under the conditions of the request."""
-        return await self.service.command(use_case, self.context)
+        return self.service.command(use_case, self.context)
 
     def page_after(self, of: str) -> int | None:
         """The key behind which the page begins, for the list called ``of``."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -138,9 +138,9 @@ class Service:
         except (StoreBusy, StoreFailed, OSError):
             log.exception("the last checkpoint could not be kept")
 
-    async def command(self, use_case: UseCase, context: Context) -> Reply:
+    def command(self, use_case: UseCase, context: Context) -> Awaitable[Reply]:
         """Decide a command and make it durable. Raises its refusal."""
-        return await self.committer.submit(use_case, context)
+        return self.committer.submit(use_case, context)
 
     async def catch_up(self) -> None:
         """Before anything is shown: write what is due by now."""
