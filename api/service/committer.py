@@ -29,6 +29,8 @@ from api.service.seals import Seals
 from api.service.snapshots import from_snapshot, snapshots
 from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
 from domain.catalogue import NAMES
+from domain.credits.decider import CREDITS
+from domain.credits.state import Account
 from domain.decider import Decider
 from domain.errors import InvariantBroken, Refusal
 from domain.job.commands import PassDeadline
@@ -52,6 +54,8 @@ MAX_DUE_IN_BATCH = 500
 """Deadlines written in one transaction; the next ones come in the next."""
 CACHED_KIB = 64 * 1024
 """Of states, roughly, in each of two generations: some 10,000 usual jobs, or 100,000 assignments."""
+MAX_LEARNT = 10_000
+"""Events of other processes that are looked through; after more of them all states are forgotten."""
 BUSY_PAUSE_SECONDS = 0.005
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100
@@ -321,17 +325,30 @@ class Committer:
                     raise
                 await asyncio.sleep(BUSY_PAUSE_SECONDS)
         if head.position != self._position:
-            self._forget_what_others_wrote(head)
+            self._learn_what_others_wrote(head)
         return head
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
-    def _forget_what_others_wrote(self, head: Head) -> None:
-        if self._position >= 0:
-            for stream in self._store.streams_after(self._position):
-                self._cache.drop(stream)
-        self._position = head.position
+    def _learn_what_others_wrote(self, head: Head) -> None:
+        """Credits are brought up to date: all workers need them again and again. Other states are forgotten."""
+        mine, self._position = self._position, head.position
+        if mine < 0:
+            return
+        if head.position - mine > MAX_LEARNT:
+            self._cache.clear()
+            return
+        credits: dict[UUID, Stream] = {}
+        for stream_id in self._store.streams_after(mine):
+            stream = self._cache.get(stream_id)
+            if stream is not None and isinstance(stream.state, Account):
+                credits[stream_id] = stream
+            else:
+                self._cache.drop(stream_id)
+        for one in self._store.events_after(mine, credits) if credits else ():
+            stream = credits[one.stream]
+            stream.state, stream.version = CREDITS.evolve(stream.state, one.event), one.version
 
     def _time(self, head: Head) -> Instant:
         return head.sandbox_now if head.sandbox_now is not None else max(self._clock.now(), head.last_time)

@@ -101,6 +101,9 @@ class Store(Protocol):
     def streams_after(self, position: int) -> Sequence[UUID]:
         """The streams of all events after a position."""
 
+    def events_after(self, position: int, streams: Iterable[UUID]) -> Sequence[Recorded[Any]]:
+        """The events of these streams after a position, in their order."""
+
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         """Write events at the end of the log, with what they change in the read models' rows."""
 

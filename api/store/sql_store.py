@@ -104,6 +104,15 @@ class SQLStore:
         rows = self._session.read("SELECT originator_id FROM stored_events WHERE position > ?", (position,))
         return [UUID(stream) for stream in {row[0] for row in rows}]
 
+    def events_after(self, position: int, streams: Iterable[UUID]) -> Sequence[Recorded[Any]]:
+        keys = [stream_key(stream) for stream in streams]
+        rows = self._session.read(
+            "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
+            f"WHERE position > ? AND originator_id IN ({', '.join('?' * len(keys))}) ORDER BY position",
+            (position, *keys),
+        )
+        return [to_recorded(UUID(stream), *rest) for stream, *rest in rows]
+
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         stored = [self._mapper.to_stored_event(one) for one in recorded]  # type: ignore[arg-type]
         rows, self._peaks = event_rows(self._position, self._peaks, stored)

@@ -652,7 +652,13 @@ def test_two_committers_on_one_file_never_conflict_and_see_each_other(path: Wher
     play(story(), path)
 
 
-def test_two_committers_that_race_spend_each_cent_once(path: Where) -> None:
+@pytest.mark.parametrize("learnt", [0, 10_000])
+def test_two_committers_that_race_spend_each_cent_once(
+    path: Where, learnt: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether each looks through what the other wrote, or forgets all states after it."""
+    monkeypatch.setattr(module, "MAX_LEARNT", learnt)
+
     async def story() -> None:
         async with Local(path) as one, Local(path) as other:
             await one.ask(bought(18 * HOLD))
