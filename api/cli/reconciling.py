@@ -2,53 +2,28 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from api.cli.export import ExportFailed, write_text
 from api.service.reconciliations import program
 from domain.books.events import Reconciled, ToldByStatement
 from domain.recorded import Recorded
+from projections.reconcile.files import StatementFile, sorted_lines
 from projections.reconcile.kept import kept
 from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import Result, reconcile
-from projections.reconcile.report import FileRead, breaks_csv, document, roll_forward_csv
-from projections.reconcile.statement import StatementLine, StatementWrong, read_statement
+from projections.reconcile.report import breaks_csv, document, roll_forward_csv
 from projections.reconcile.told import Snapshot
+from projections.statements.months import zone_of
 from projections.times import iso_or_none
 
-MAX_LINE_BYTES = 65_536
 
-
-class Statement:
-    """A file that is read once; its hash is of all of it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._hash = sha256()
-        self._lines = 0
-
-    def lines(self) -> Iterator[StatementLine]:
-        """Raises StatementWrong, also for a file that cannot be read."""
-        try:
-            with self._path.open("rb") as file:
-                yield from read_statement(str(self._path), self._texts(file))
-        except OSError as error:
-            raise StatementWrong(str(self._path), 1, f"the file cannot be read: {error.strerror}") from error
-
-    def _texts(self, file: BinaryIO) -> Iterator[str]:
-        while raw := file.readline(MAX_LINE_BYTES):
-            self._lines += 1
-            if len(raw) == MAX_LINE_BYTES:
-                raise StatementWrong(str(self._path), self._lines, f"is longer than {MAX_LINE_BYTES} bytes")
-            self._hash.update(raw)
-            yield raw.decode("utf-8")
-
-    def read(self) -> FileRead:
-        """What was read."""
-        return FileRead(self._path.name, self._hash.hexdigest(), self._lines)
+def statement_file(path: Path, zone: tzinfo = UTC) -> StatementFile:
+    """A file that was named on the command line."""
+    return StatementFile(str(path), path.name, lambda: path.open("rb"), zone)
 
 
 class Run(NamedTuple):
@@ -74,9 +49,9 @@ def run(
     fee_basis_points: int | None = None,
 ) -> Run:
     """Reconcile. Raises StatementWrong."""
-    statements = [Statement(path) for path in files]
-    lines = [line for statement in statements for line in statement.lines()] if files else None
-    result = reconcile(log, told, period, lines, fee_basis_points)
+    statements = [statement_file(path, zone_of(timezone)) for path in files]
+    lines = sorted_lines(statements)
+    result = reconcile(log, told, period, lines.gateway, lines.bank, fee_basis_points)
     parameters = {
         "from": iso_or_none(period.begins),
         "asOf": iso_or_none(period.as_of),

@@ -45,7 +45,7 @@ from projections.statements.months import Month, midnight, month_of, zone_of
 from projections.statements.statement import statement as statement_of
 
 Timezone = Annotated[str, typer.Option(help="whose midnights count, like Europe/Berlin")]
-STATEMENT_HELP = "a gateway's CSV; may be given several times"
+STATEMENT_HELP = "a gateway's CSV or a bank's camt.053; may be given several times"
 
 
 def export_journal_command(
@@ -193,9 +193,10 @@ def _time(option: str, text: str | None, zone: tzinfo) -> Instant | None:
     if text is None:
         return None
     try:
-        if len(text) == len("2026-10-01"):
-            return midnight(date.fromisoformat(text), zone)
-        return parse_instant(text)
+        if len(text) != len("2026-10-01"):
+            return parse_instant(text)
+        parse_instant(f"{text}T00:00:00Z")
+        return midnight(date.fromisoformat(text), zone)
     except ValueError as error:
         raise WrongSettings(f"The option --{option} {error}, or a date.") from None
 

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.metadata import version
-from io import StringIO
+from io import BytesIO
 from time import sleep
 from typing import Any
 from uuid import UUID
@@ -21,12 +20,14 @@ from domain.books.events import Reconciled
 from domain.errors import InvalidState, invalid
 from domain.ids import case_stream
 from domain.recorded import Recorded
+from projections.reconcile.files import Lines, StatementFile, sorted_lines
 from projections.reconcile.kept import kept
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import reconcile
-from projections.reconcile.report import FileRead, document
-from projections.reconcile.statement import StatementLine, StatementWrong, read_statement
+from projections.reconcile.report import document
+from projections.reconcile.statement import StatementWrong
 from projections.reconciliations import run_item
+from projections.statements.months import zone_of
 
 MAX_EVENTS = 1_000_000
 """A longer log is reconciled from the command line."""
@@ -51,25 +52,27 @@ class Reconciliations:
         self._is_closing = is_closing
         self._running = asyncio.Lock()
 
-    async def run(self, period: Period, statements: Sequence[StatementText]) -> Reconciled:
+    async def run(self, period: Period, statements: Sequence[StatementText], timezone: str = "UTC") -> Reconciled:
         """Compare everything, as of now. Raises InvalidRequest for a wrong statement, InvalidState for too long a log,
         and Overloaded while another one is under way."""
         if self._running.locked():
             raise Overloaded("A reconciliation is under way; try again in some seconds.")
         async with self._running:
-            return await asyncio.to_thread(self._run, period, statements)
+            return await asyncio.to_thread(self._run, period, statements, timezone)
 
-    def _run(self, period: Period, statements: Sequence[StatementText]) -> Reconciled:
+    def _run(self, period: Period, statements: Sequence[StatementText], timezone: str) -> Reconciled:
         with self._replays.replay() as replay:
             if replay.told.position > MAX_EVENTS:
                 raise InvalidState(f"The log has more than {MAX_EVENTS:,} events; use tallyhold reconcile --keep.")
-            lines = [*_read(statements)] if statements else None
+            files = [_file(one, timezone) for one in statements]
+            lines = _read(files)
+            log = self._napping(replay.events(replay.told.position))
             try:
-                result = reconcile(self._napping(replay.events(replay.told.position)), replay.told, period, lines)
+                result = reconcile(log, replay.told, period, lines.gateway, lines.bank)
             except StatementWrong as error:
                 raise invalid("/statements", str(error)) from None
-        files = [FileRead(s.name, *_measured(s.content)) for s in statements]
-        return kept(result, document(result, {"program": program()}, files), period, "UTC", files)
+        read = [file.read() for file in files]
+        return kept(result, document(result, {"program": program()}, read), period, timezone, read)
 
     def _napping(self, log: Iterable[Recorded[Any]]) -> Iterator[Recorded[Any]]:
         for number, one in enumerate(log):
@@ -85,17 +88,18 @@ def program() -> str:
     return f"tallyhold {version('tallyhold')}"
 
 
-def _read(statements: Sequence[StatementText]) -> Iterator[StatementLine]:
+def _file(one: StatementText, timezone: str) -> StatementFile:
+    content = one.content.encode()
+    return StatementFile(one.name, one.name, lambda: BytesIO(content), zone_of(timezone))
+
+
+def _read(files: list[StatementFile]) -> Lines:
     """All lines. Raises InvalidRequest, naming the statement."""
-    for number, one in enumerate(statements):
-        try:
-            yield from read_statement(one.name, StringIO(one.content, newline=""))
-        except StatementWrong as error:
-            raise invalid(f"/statements/{number}/content", str(error)) from None
-
-
-def _measured(content: str) -> tuple[str, int]:
-    return sha256(content.encode()).hexdigest(), content.count("\n") + (not content.endswith("\n"))
+    try:
+        return sorted_lines(files)
+    except StatementWrong as error:
+        number = next(n for n, file in enumerate(files) if file.name == error.name)
+        raise invalid(f"/statements/{number}/content", str(error)) from None
 
 
 def keep_run(run_id: UUID, run: Reconciled) -> UseCase:

@@ -147,7 +147,7 @@ class Gateway:
         if event.category == books.CHARGE and event.purchase_id is not None:
             self._charged_before.add(event.purchase_id)
         net = event.gross_cents - event.fee_cents + event.fee_returned_cents
-        if event.payout_id:
+        if event.payout_id and event.reference not in self._lines:
             self._booked_by_payout[event.payout_id] = self._booked_by_payout.get(event.payout_id, 0) + net
         if event.reference in self._lines or not self._period.is_opening(event.dated_at):
             self._booked[event.reference] = _Booked(event.gross_cents, net, position, event.dated_at)
@@ -242,12 +242,6 @@ class Gateway:
                 yield _at_gateway(Category.AMOUNT, line, detail, off, (booked.position,))
 
     def _payouts_that_differ(self) -> Iterator[Break]:
-        for name, line in self._payouts.items():
-            cents = self._lines_of_payout_cents(name)
-            if cents is not None and cents != -line.gross_cents:
-                detail = f"{-line.gross_cents} cents were paid out; the lines of this payout come to {cents}"
-                one = _at_gateway(Category.AMOUNT, line, detail, cents + line.gross_cents)
-                yield one._replace(named=_payout_lines_key(name))
         told = self._told_payouts()
         for name, paid in self._paid_out.items():
             now = told.get(name)
@@ -264,22 +258,16 @@ class Gateway:
                 yield _at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents)
 
     def _told_payouts(self) -> dict[str, PaidOut]:
-        """The payouts of the statements, each by a line of its own or by the lines that went into it."""
+        """The payouts of the statements, each by a line of its own, or by the lines that went into it: those that were
+        booked from other statements included."""
         told = {name: PaidOut(-line.gross_cents, 0, line.created_at) for name, line in self._payouts.items()}
         for name, lines in self._payout_lines.items():
-            at, cents = lines[0].payout_at, self._lines_of_payout_cents(name) or 0
+            booked = self._booked_by_payout.get(name, 0)
+            at, cents = lines[0].payout_at, booked + sum(line.net_cents for line in lines)
             if name in told or cents <= 0 or at is None or (self._period.as_of or at) < at:
                 continue
             told[name] = PaidOut(cents, 0, at)
         return told
-
-    def _lines_of_payout_cents(self, name: str) -> int | None:
-        """What all lines that went into a payout come to, those that were booked before included; null without any."""
-        lines = self._payout_lines.get(name, [])
-        if not lines and name not in self._booked_by_payout:
-            return None
-        new = sum(line.net_cents for line in lines if line.id not in self._booked)
-        return new + self._booked_by_payout.get(name, 0)
 
     def payouts(self) -> Mapping[str, PaidOut]:
         """All payouts that the bank must tell of, booked and about to be."""
@@ -302,8 +290,7 @@ class Gateway:
                 yield self._booking(line, hashes[line.file])
         for name, paid in self._told_payouts().items():
             line = self._payouts.get(name) or self._payout_lines[name][0]
-            keys = {_payout_key(name), _payout_lines_key(name), _line_key(line.id)}
-            if name not in self._paid_out and not keys & is_open:
+            if name not in self._paid_out and not {_payout_key(name), _line_key(line.id)} & is_open:
                 yield books.GatewayPaidOut(
                     payout_id=name, amount_cents=paid.cents, dated_at=paid.at, statement=hashes[line.file]
                 )
@@ -353,10 +340,6 @@ def _purchase_key(purchase_id: UUID) -> str:
 
 def _fee_key(reference: str) -> str:
     return f"gateway fee:{reference}"
-
-
-def _payout_lines_key(name: str) -> str:
-    return f"payout lines:{name}"
 
 
 def _payout_key(name: str) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 from domain.books.events import FoundBreak, Reconciled, StatementFile
 from projections.json import to_json
 from projections.reconcile.breaks import MAX_KEPT, Break
+from projections.reconcile.files import FileRead
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import Result
-from projections.reconcile.report import FileRead, is_clean
+from projections.reconcile.report import is_clean
 
 MAX_DETAIL = 500
 _TOLD_APART = ("breaks", "whatIf", "parameters", "statements", "priorPeriod")

@@ -30,6 +30,9 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
     if run["gateway"] is not None:
         gateway = ((g["category"], g["lines"], *(decimal(g[n]) for n in _AMOUNTS)) for g in run["gateway"])
         yield table("Gateway", ("Category", "Lines", "Gross", "Fee", "Net"), gateway)
+    if run["bank"] is not None:
+        bank = run["bank"]
+        yield table("Bank", ("Movements", "In", "Out"), [(bank["lines"], *(decimal(bank[n]) for n in _BANK))])
     if run["whatIf"] is not None:
         owners = ((o["ownerId"], o["jobs"], *(decimal(o[n]) for n in _WHAT_IF)) for o in run["whatIf"]["owners"])
         columns = ("Owner", "Jobs", "Fees", "Would be", "Hold", "Would be")
@@ -42,6 +45,7 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
 
 
 _AMOUNTS = ("grossCents", "feeCents", "netCents")
+_BANK = ("inCents", "outCents")
 _WHAT_IF = ("feeCents", "wouldBeFeeCents", "holdCents", "wouldBeHoldCents")
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.books.events import ToldByStatement
+from domain.books.events import PayoutReturned, ToldByStatement
 from domain.ledger.accounts import AccountKind, Side
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.reconcile.accounts import Accounts
+from projections.reconcile.bank import Bank
 from projections.reconcile.breaks import Break, Category
+from projections.reconcile.camt import BankLine
 from projections.reconcile.closed import ClosedMonths
 from projections.reconcile.credits import CreditStreams
 from projections.reconcile.gaps import Gaps
@@ -52,6 +54,7 @@ class Result:
     holds: tuple[OpenHold, ...]
     jobs: Jobs
     gateway: Gateway | None
+    bank: Bank | None
     breaks: tuple[Break, ...]
     """Those that are open."""
     settled: tuple[Break, ...]
@@ -60,8 +63,11 @@ class Result:
 
     def bookings(self, hashes: Mapping[str, str]) -> Iterator[ToldByStatement]:
         """What the statements tell, agrees with the log, and is not in the books. ``hashes``: each file's SHA-256."""
+        is_open = frozenset(one.key for one in self.breaks)
         if self.gateway is not None:
-            yield from self.gateway.bookings(frozenset(one.key for one in self.breaks), hashes)
+            yield from self.gateway.bookings(is_open, hashes)
+        if self.bank is not None:
+            yield from self.bank.bookings(is_open, hashes)
 
 
 def reconcile(
@@ -69,6 +75,7 @@ def reconcile(
     told: Snapshot,
     period: Period,
     statement: Iterable[StatementLine] | None = None,
+    bank: Iterable[BankLine] | None = None,
     fee_basis_points: int | None = None,
 ) -> Result:
     """Read a log up to the position of a snapshot of the read models, and compare. Raises StatementWrong.
@@ -76,7 +83,8 @@ def reconcile(
     The read models are compared as they stood at that position; all else is of the period.
     """
     gateway = None if statement is None else Gateway(statement, period)
-    run = _Run(told, period, gateway, Jobs(fee_basis_points, period.begins))
+    at_bank = None if bank is None else Bank(bank, period)
+    run = _Run(told, period, gateway, at_bank, Jobs(fee_basis_points, period.begins))
     try:
         for recorded in log:
             run.see(recorded)
@@ -88,10 +96,11 @@ def reconcile(
 class _Run:
     """All checks of one reconciliation."""
 
-    def __init__(self, told: Snapshot, period: Period, gateway: Gateway | None, jobs: Jobs) -> None:
+    def __init__(self, told: Snapshot, period: Period, gateway: Gateway | None, bank: Bank | None, jobs: Jobs) -> None:
         self._told = told
         self._period = period
         self._gateway = gateway
+        self._bank = bank
         self._jobs = jobs
         self._now = Accounts(Period())
         self._accounts = Accounts(period)
@@ -118,6 +127,9 @@ class _Run:
         self._closed.see(recorded)
         if self._period.known_at is None or recorded.recorded_at <= self._period.known_at:
             self._settled.see(recorded)
+        # What came back counts when it was written, and is of the statement that told of it: it is told once.
+        if self._bank is not None and (self._period.holds(recorded) or isinstance(recorded.event, PayoutReturned)):
+            self._bank.see(recorded)
         if self._period.reaches(recorded):
             self._gaps.see(recorded)
         if self._period.holds(recorded):
@@ -152,6 +164,7 @@ class _Run:
             tuple(self._jobs.open_holds()),
             self._jobs,
             self._gateway,
+            self._bank,
             tuple(breaks),
             tuple(self._settled.breaks),
             self._closed,
@@ -168,6 +181,9 @@ class _Run:
         yield from sums_that_drifted(self._told, self._now, self._wallets_now.rows())
         if self._gateway is not None:
             yield from self._gateway.breaks(ends, self._settled)
+        if self._bank is not None:
+            payouts = {} if self._gateway is None else self._gateway.payouts()
+            yield from self._bank.breaks(ends, self._settled, payouts)
 
     def _controls(self) -> Iterator[Control]:
         kinds = {kind: total.closing_cents for kind, total in self._accounts.by_kind().items()}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from domain.times import SECOND, Instant
 from projections.export.amounts import decimal
@@ -12,6 +12,7 @@ from projections.reconcile.accounts import Total
 from projections.reconcile.ageing import aged
 from projections.reconcile.breaks import Break
 from projections.reconcile.closed import PriorPeriod
+from projections.reconcile.files import FileRead
 from projections.reconcile.jobs import WhatIf
 from projections.reconcile.reconciliation import Result
 from projections.times import iso, iso_or_none
@@ -23,14 +24,6 @@ MAX_BREAKS = 10_000
 def is_clean(result: Result) -> bool:
     """Whether nothing differs anywhere."""
     return not result.breaks and all(control.agrees for control in result.controls)
-
-
-class FileRead(NamedTuple):
-    """A statement that was read to its end, with its SHA-256."""
-
-    name: str
-    sha256: str
-    lines: int
 
 
 def document(result: Result, parameters: dict[str, Any], statements: Iterable[FileRead]) -> dict[str, Any]:
@@ -69,6 +62,7 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
         },
         "priorPeriod": [_prior_period(one) for one in result.closed.later],
         "gateway": _gateway(result),
+        "bank": None if result.bank is None else result.bank.totals,
         "whatIf": _what_if(result.jobs.what_if) if result.jobs.what_if else None,
         "breaks": [break_item(n, one, result.ends) for n, one in enumerate(result.breaks[:MAX_BREAKS], 1)],
     }
@@ -224,6 +218,9 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
     for g in run["gateway"] or ():
         amounts = f"gross {decimal(g['grossCents'])}, net {decimal(g['netCents'])}"
         yield f"gateway, {g['category']}: {g['lines']} lines, {amounts}"
+    if run["bank"] is not None:
+        moved = f"in {decimal(run['bank']['inCents'])}, out {decimal(run['bank']['outCents'])}"
+        yield f"bank: {run['bank']['lines']} movements, {moved}"
     if run["whatIf"] is not None:
         yield from _what_if_lines(run["whatIf"], run["parameters"]["feeBasisPoints"])
     yield ""

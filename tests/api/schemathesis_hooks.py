@@ -15,7 +15,7 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "resolveDispute": r"/resolutions/\d+/(assignmentId|payoutCents|feeCents)",
     "submitTask": r"/answers/.*|/proofValue",
     "issueKey": r"/principalId",
-    "reconcile": r"/statements(/\d+/content)?",
+    "reconcile": r"/timezone|/statements(/\d+/content)?",
     "followEvents": r"\?types",
     "getJob": r"\?(asOf|knownAt|version)",
     "getLedger": r"\?(asOf|knownAt)",

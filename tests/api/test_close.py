@@ -28,9 +28,10 @@ from tests.given import NOW
 from tests.local import HandClock, Where, database, master_key_of_locals, new_database, query, url_of
 from tests.program import failed, tallyhold
 from tests.simulation.books import File
-from tests.simulation.drivers import InProcess
+from tests.simulation.commands import Withdraw
+from tests.simulation.drivers import TESTERS, InProcess
 from tests.simulation.history import SPELL, history
-from tests.simulation.outside import GatewayLine, gateway_csv, gateway_lines
+from tests.simulation.outside import GatewayLine, bank_lines, camt_053, gateway_csv, gateway_lines
 
 Json = dict[str, Any]
 JANUARY = month_of("2025-01")
@@ -108,6 +109,37 @@ def test_months_are_closed_one_after_the_other(lived_anywhere: InProcess, tmp_pa
     assert again.document["counts"]["priorPeriod"] == 0
     with pytest.raises(InvalidState, match="closed already"):
         close_it(lived, JANUARY)
+
+
+def test_the_banks_statement_settles_withdrawals_and_payouts(lived: InProcess, tmp_path: Path) -> None:
+    """All of it in one file a month, as camt.053."""
+    lived.catch_up()
+    for tester in TESTERS * 2:
+        lived.ask(Withdraw(tester, 1))
+    lived.move_to(lived.clock.at + 40 * DAY)
+    lived.catch_up()
+    log = File(lived.path).recorded
+    gateway = gateway_lines(log)
+    moved = bank_lines(log, gateway)
+    assert {line.cents > 0 for line in moved if line.withdrawal_id} == {True, False}, "some came back"
+    months = [month_of(name) for name in ("2025-01", "2025-02", "2025-03")]
+    for month in months:
+        files = [file_of(tmp_path, [line for line in gateway if month.begins <= line.at < month.ends])]
+        own = [line for line in moved if month.begins <= line.at < month.ends]
+        files.append(tmp_path / "bank.xml")
+        files[1].write_text(camt_053(own))
+        closed = close_it(lived, month, *files)
+        assert closed["run"]["bank"]["lines"] == len(own)
+        assert [one["category"] for one in closed["run"]["breaks"]] in ([], ["timing"])
+        again = reconciled(lived, Period(begins=month.begins, as_of=month.ends - 1), *files)
+        assert list(again.bookings()) == [], "what was booked is booked once"
+    File(lived.path).check()
+    balances: dict[str, int] = dict(query(lived.path, "SELECT account, balance_cents FROM balances"))
+    assert balances["bank"] == sum(line.cents for line in moved)
+    assert balances["payouts:clearing"] == 0
+    came_back = sum(line.cents for line in moved if line.withdrawal_id and line.cents > 0)
+    taken = query(lived.path, "SELECT sum(withdrawn_cents) FROM wallets")[0][0]
+    assert taken == -sum(line.cents for line in moved if line.withdrawal_id and line.cents < 0) - came_back
 
 
 def test_what_was_booked_belongs_to_the_month_of_the_statement(lived: InProcess, tmp_path: Path) -> None:

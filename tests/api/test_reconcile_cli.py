@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from api.cli.reconciling import Statement
+from api.cli.reconciling import statement_file
 from api.service.reads import BreakFilter
 from api.store.event_log import EventLog
 from api.store.sandbox_gateway import SQLiteGateway
@@ -23,7 +23,7 @@ from api.store.sqlite_session import SQLiteReader
 from projections.reconcile.gateway import Gateway
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import reconcile
-from projections.reconcile.statement import COLUMNS, PURCHASE, StatementWrong
+from projections.reconcile.statement import COLUMNS, PURCHASE, StatementLine, StatementWrong
 from projections.times import iso
 from tests.given import NOW
 from tests.local import HandClock, database, everything, execute, master_key_of_locals, query
@@ -196,6 +196,12 @@ def written(folder: Path, *lines: list[str], header: list[str] | None = None) ->
     return str(file)
 
 
+def charges(file: Path) -> Iterator[StatementLine]:
+    for line in statement_file(file).lines():
+        assert isinstance(line, StatementLine)
+        yield line
+
+
 def with_(column: str, value: str) -> list[str]:
     return [value if name == column else cell for name, cell in zip(COLUMNS, LINE, strict=True)]
 
@@ -220,7 +226,7 @@ def with_(column: str, value: str) -> list[str]:
 def test_a_wrong_line_is_named_by_file_and_line(tmp_path: Path, line: list[str], words: str) -> None:
     file = Path(written(tmp_path, LINE, line))
     with pytest.raises(StatementWrong, match=re.escape("bad.csv, " + words)):
-        Gateway(Statement(file).lines(), Period(begins=NOW))
+        Gateway(charges(file), Period(begins=NOW))
 
 
 def test_a_wrong_statement_ends_the_run_before_it_begins(path: Path, tmp_path: Path) -> None:
@@ -234,7 +240,7 @@ def test_more_lines_than_a_run_takes_are_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("projections.reconcile.statement.MAX_LINES", 2)
     file = written(tmp_path, *([*LINE[:2], f"txn_{n}", *LINE[3:]] for n in range(3)))
     with pytest.raises(StatementWrong, match="line 4: a run takes 2 lines at most"):
-        Gateway(Statement(Path(file)).lines(), Period())
+        Gateway(charges(Path(file)), Period())
 
 
 @pytest.mark.parametrize(
@@ -248,12 +254,12 @@ def test_more_lines_than_a_run_takes_are_refused(tmp_path: Path, monkeypatch: py
 def test_other_files_are_no_statements(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(StatementWrong, match=f"{name}, {words}"):
-        list(Statement(tmp_path / name).lines())
+        list(statement_file(tmp_path / name).lines())
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StatementWrong, match="No such file"):
-        list(Statement(tmp_path / "none.csv").lines())
+        list(statement_file(tmp_path / "none.csv").lines())
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,26 @@ from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from domain.books import events as books
 from domain.credits import events as credits
 from domain.job import events as job
 from domain.recorded import SYSTEM, Recorded
-from domain.times import HOUR, Instant
+from domain.tester.events import Withdrawn
+from domain.times import DAY, HOUR, Instant
 from projections.ledger import ENTRIES_PER_EVENT
+from projections.reconcile.bank import BANK_WINDOW
 from projections.reconcile.breaks import Break, Category
+from projections.reconcile.camt import BankLine as Movement
 from projections.reconcile.gateway import SETTLEMENT_WINDOW
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import Result, reconcile
-from projections.reconcile.statement import read_statement, statement_charge, statement_header
+from projections.reconcile.statement import StatementLine
 from tests.projections.told import Told, told_of
+from tests.simulation.outside import BankLine, GatewayLine, bank_lines, gateway_lines
 
 Log = list[Recorded[Any]]
 _NAMES = UUID(int=0xFA17)
+_TOLD_BY_BANK = (books.GatewayPayoutArrived, books.PayoutSettled, books.PayoutReturned)
 
 
 class Expected(NamedTuple):
@@ -40,10 +46,11 @@ class Expected(NamedTuple):
 class Charge(NamedTuple):
     """A line of the gateway's statement."""
 
-    number: int
+    name: str
     purchase_id: UUID
     at: Instant
     cents: int
+    fee: int
     off: int = 0
     """By how many cents its net is wrong."""
 
@@ -60,33 +67,56 @@ class World:
         self.gone: set[UUID] = set()
         self.told: Told
         self.charges: list[Charge] = []
+        self.others: list[GatewayLine] = []
+        """The gateway's lines that are no charges."""
+        self.bank: list[BankLine] = []
+        self.booked = {one.event.reference for one in log if isinstance(one.event, books.GatewayLineBooked)}
+        self.seen_at_bank = {one.event.bank_reference for one in log if isinstance(one.event, _TOLD_BY_BANK)}
 
     def derive(self) -> None:
-        """The read models and the gateway's book, as they follow from the log."""
+        """The read models, and what the gateway and the bank tell, as they follow from the log."""
         self.told = told_of(self.log, self.ends)
-        seen: dict[UUID, Charge] = {}
+        self._derive_outside()
+
+    def _derive_outside(self) -> None:
+        """Without the names of payouts on the lines that went into them: what is wrong with a line is wrong once."""
+        self.charges, self.others = [], []
+        bought: dict[UUID, Recorded[Any]] = {}
         for one in self.log:
             if isinstance(one.event, credits.PurchaseCompleted):
-                event = one.event
-                charge = Charge(one.position, event.purchase_id, one.occurred_at, event.amount_cents)
-                seen.setdefault(event.purchase_id, charge)
-        self.charges = list(seen.values())
+                bought.setdefault(one.event.purchase_id, one)
+        withdrawn = [one for one in self.log if isinstance(one.event, Withdrawn)]
+        lines = gateway_lines([*bought.values()])
+        self.bank = bank_lines(withdrawn, lines)
+        for line in lines:
+            if line.category == books.CHARGE:
+                assert line.purchase_id is not None
+                self.charges.append(Charge(line.id, line.purchase_id, line.at, line.gross, line.fee))
+            else:
+                self.others.append(line)
 
     def event_id(self, position: int) -> UUID:
         return self.log[position - 1].event_id
 
     def run(self) -> Result:
         left = [one for one in self.log if one.event_id not in self.gone]
-        lines = read_statement("statement.csv", self._statement())
-        return reconcile(left, self.told, Period(), lines)
+        return reconcile(left, self.told, Period(), self._gateway(), self._bank())
 
-    def _statement(self) -> Iterator[str]:
-        yield statement_header()
-        for one in self.charges:
-            line = statement_charge(one.number, one.purchase_id, one.at, one.cents, 0)
-            amount = f"{one.cents // 100}.{one.cents % 100:02d}"
-            wrong = one.cents + one.off
-            yield line.replace(f",0.00,{amount},", f",0.00,{wrong // 100}.{wrong % 100:02d},")
+    def _gateway(self) -> Iterator[StatementLine]:
+        charges = [
+            GatewayLine(one.name, books.CHARGE, one.at, one.cents, one.fee, one.purchase_id) for one in self.charges
+        ]
+        off = {one.name: one.off for one in self.charges}
+        for number, line in enumerate([*charges, *self.others], 2):
+            net = line.gross - line.fee + off.get(line.id, 0)
+            facts = (line.id, line.at, line.gross, line.fee, net, line.category, line.purchase_id)
+            source = line.payout if line.category == "payout" else ""
+            yield StatementLine(*facts, "statement.csv", number, source_id=source)
+
+    def _bank(self) -> Iterator[Movement]:
+        for number, line in enumerate(self.bank, 7):
+            about = line.payout or ("" if line.withdrawal_id is None else line.withdrawal_id.hex)
+            yield Movement(line.reference, line.at, line.cents, (f"to {about}",), "bank.xml", number)
 
     # Changing the log: positions and versions are made anew
 
@@ -253,8 +283,12 @@ def wallet_drifted(world: World) -> Expected | None:
 
 
 def _charge(world: World) -> int | None:
-    """A charge that is old, and still as it should be."""
-    free = [n for n, one in enumerate(world.charges) if not one.off and not _is_expected(world, one)]
+    """A charge that is not in the books yet, and still as it should be."""
+    free = [
+        n
+        for n, one in enumerate(world.charges)
+        if not one.off and one.name not in world.booked and not _is_expected(world, one)
+    ]
     return world.chance.choice(free) if free else None
 
 
@@ -292,7 +326,7 @@ def charge_has_another_amount(world: World) -> Expected | None:
         return None
     one = world.charges[n]
     world.charges[n] = one._replace(cents=one.cents + 100)
-    return Expected(Category.AMOUNT, _position_of(world, one), f"txn_{one.number} ")
+    return Expected(Category.AMOUNT, _position_of(world, one), f"{one.name} ")
 
 
 def fee_of_the_gateway_is_wrong(world: World) -> Expected | None:
@@ -301,22 +335,134 @@ def fee_of_the_gateway_is_wrong(world: World) -> Expected | None:
         return None
     one = world.charges[n]
     world.charges[n] = one._replace(off=1)
-    return Expected(Category.FEE, subject=f"txn_{one.number} ")
+    return Expected(Category.FEE, subject=f"{one.name} ")
 
 
 def charged_again(world: World) -> Expected | None:
     n = _charge(world)
     if n is None:
         return None
-    again = world.charges[n]._replace(number=1_000_000 + len(world.charges) + len(world.expected))
+    again = world.charges[n]._replace(name=f"txn_again_{len(world.charges)}")
     world.charges.append(again)
-    return Expected(Category.DUPLICATE, _position_of(world, again), f"txn_{again.number} ")
+    return Expected(Category.DUPLICATE, _position_of(world, again), f"{again.name} ")
 
 
 def charged_for_nothing(world: World) -> Expected | None:
-    number = 2_000_000 + len(world.expected)
-    world.charges.append(Charge(number, uuid5(_NAMES, f"charge {number}"), world.ends, 999))
-    return Expected(Category.UNKNOWN_AT_GATEWAY, subject=f"txn_{number} ")
+    name = f"txn_nobodys_{len(world.expected)}"
+    world.charges.append(Charge(name, uuid5(_NAMES, name), world.ends, 999, 0))
+    return Expected(Category.UNKNOWN_AT_GATEWAY, subject=f"{name} ")
+
+
+def refunded_for_nothing(world: World) -> Expected | None:
+    name = f"txn_nobodys_{len(world.expected)}"
+    world.others.append(GatewayLine(name, books.REFUND, world.ends, -500, 0, uuid5(_NAMES, name)))
+    return Expected(Category.UNKNOWN_AT_GATEWAY, subject=f"{name} ")
+
+
+def _booked(world: World) -> int | None:
+    """A charge that was booked from another statement, and is still as it should be."""
+    named = " ".join(one.subject for one in world.expected)
+    free = [n for n, one in enumerate(world.charges) if one.name in world.booked and f"{one.name} " not in f"{named} "]
+    return world.chance.choice(free) if free else None
+
+
+def booked_line_is_gone(world: World) -> Expected | None:
+    n = _booked(world)
+    if n is None:
+        return None
+    one = world.charges.pop(n)
+    return Expected(Category.MISSING_AT_GATEWAY, _booked_at(world, one.name), one.name)
+
+
+def booked_line_was_changed(world: World) -> Expected | None:
+    n = _booked(world)
+    if n is None:
+        return None
+    one = world.charges[n]
+    world.charges[n] = one._replace(fee=one.fee + 7)
+    return Expected(Category.AMOUNT, _booked_at(world, one.name), f"{one.name} ")
+
+
+def _booked_at(world: World, name: str) -> int:
+    return next(
+        one.position
+        for one in world.log
+        if isinstance(one.event, books.GatewayLineBooked) and one.event.reference == name
+    )
+
+
+def payout_is_told_again(world: World) -> Expected | None:
+    payouts = [line for line in world.others if line.category == "payout"]
+    if not payouts:
+        return None
+    again = world.chance.choice(payouts)._replace(id=f"txn_again_{len(world.others)}")
+    world.others.append(again)
+    return Expected(Category.DUPLICATE, subject=f"{again.id} ")
+
+
+# At the bank
+
+
+def _movement(world: World, *, payout: bool) -> int | None:
+    """A movement that is not in the books yet, of a payout or of a withdrawal that stayed where it went."""
+    named = " ".join(one.subject for one in world.expected)
+    came_back = {line.withdrawal_id for line in world.bank if line.cents > 0}
+    free = [
+        n
+        for n, line in enumerate(world.bank)
+        if bool(line.payout) is payout
+        and (payout or (line.withdrawal_id is not None and line.withdrawal_id not in came_back))
+        and line.reference not in world.seen_at_bank
+        and str(line.payout or line.withdrawal_id) not in named
+        and f"{line.reference} " not in f"{named} "
+    ]
+    return world.chance.choice(free) if free else None
+
+
+def withdrawal_is_missing_at_bank(world: World) -> Expected | None:
+    n = _movement(world, payout=False)
+    if n is None:
+        return None
+    line = world.bank.pop(n)
+    sent = next(
+        one for one in world.log if isinstance(one.event, Withdrawn) and one.event.withdrawal_id == line.withdrawal_id
+    )
+    is_young = world.ends - sent.occurred_at < BANK_WINDOW
+    category = Category.TIMING if is_young else Category.MISSING_AT_BANK
+    return Expected(category, sent.position, str(line.withdrawal_id))
+
+
+def payout_is_missing_at_bank(world: World) -> Expected | None:
+    n = _movement(world, payout=True)
+    if n is None:
+        return None
+    line = world.bank.pop(n)
+    is_young = world.ends - (line.at - DAY) < BANK_WINDOW
+    return Expected(Category.TIMING if is_young else Category.MISSING_AT_BANK, subject=f"payout {line.payout}")
+
+
+def bank_moved_another_amount(world: World) -> Expected | None:
+    n = _movement(world, payout=world.chance.random() < 0.3)
+    if n is None:
+        return None
+    line = world.bank[n]
+    world.bank[n] = line._replace(cents=line.cents - 3)
+    return Expected(Category.AMOUNT, subject=f"{line.reference} ")
+
+
+def bank_paid_again(world: World) -> Expected | None:
+    n = _movement(world, payout=False)
+    if n is None:
+        return None
+    again = world.bank[n]._replace(reference=f"B-again-{len(world.bank)}", at=world.bank[n].at + 1)
+    world.bank.append(again)
+    return Expected(Category.DUPLICATE, subject=f"{again.reference} ")
+
+
+def bank_moved_for_nothing(world: World) -> Expected | None:
+    line = BankLine(f"B-nobodys-{len(world.bank)}", world.ends, world.chance.choice((-12, 900)))
+    world.bank.append(line)
+    return Expected(Category.UNKNOWN_AT_BANK, subject=f"{line.reference} ")
 
 
 IN_THE_LOG: tuple[Fault, ...] = (
@@ -325,17 +471,23 @@ IN_THE_LOG: tuple[Fault, ...] = (
 AFTER_IT: tuple[Fault, ...] = (
     row_is_missing, row_has_another_amount, row_is_nobodys, row_lacks_a_half, balance_drifted, wallet_drifted,
     charge_is_missing, charge_has_another_amount, fee_of_the_gateway_is_wrong, charged_again, charged_for_nothing,
+    refunded_for_nothing, payout_is_told_again, withdrawal_is_missing_at_bank, payout_is_missing_at_bank,
+    bank_moved_another_amount, bank_paid_again, bank_moved_for_nothing,
 )  # fmt: skip
+WHERE_BOOKED: tuple[Fault, ...] = (booked_line_is_gone, booked_line_was_changed)
+"""In a log into which statements were taken before."""
 
 
 def spoil(world: World, of_each: int) -> None:
     """Put in so many faults of each kind; those in the log first, because all else follows from it."""
-    for faults in (IN_THE_LOG, AFTER_IT):
+    after = (*AFTER_IT, *(WHERE_BOOKED if world.booked else ()))
+    for faults in (IN_THE_LOG, after):
         for fault in faults:
             for _ in range(of_each):
                 if (expected := fault(world)) is not None:
                     world.expected.append(expected)
         if faults is IN_THE_LOG:
             world.derive()
-            young = {e.position for e in world.expected if e.category is Category.TIMING}
-            world.charges = [one for one in world.charges if one.number not in young]
+            young = " ".join(e.subject for e in world.expected if e.category is Category.TIMING)
+            world.charges = [one for one in world.charges if str(one.purchase_id) not in young]
+            world.others = [line for line in world.others if str(line.purchase_id) not in young]

@@ -18,6 +18,7 @@ from tests.local import HandClock, Where, database, execute, issue_keys, master_
 from tests.postgres import a_database
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
+from tests.simulation.outside import settle_and_close
 
 NOT_YET_OVER = "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL"
 
@@ -29,6 +30,7 @@ def live_in(where: Where) -> None:
         for moment in history(Random(7), 400, NOW):
             driver.move_to(moment.at)
             driver.ask(moment.command)
+        settle_and_close(driver)
     assert query(where, NOT_YET_OVER)[0][0]
 
 

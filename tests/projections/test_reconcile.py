@@ -17,7 +17,7 @@ SEEDS = range(25)
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> File:
     path: Path = tmp_path_factory.mktemp("year") / "tallyhold.sqlite"
-    live_a_year(path, request.param, 900)
+    live_a_year(path, request.param, 900, told_by_others=request.param == 3)
     return File(path)
 
 

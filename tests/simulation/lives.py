@@ -23,9 +23,7 @@ def live_a_year(path: Where, seed: int, steps: int = 600, *, told_by_others: boo
         for number, moment in enumerate(history(Random(seed), steps, NOW, idle=YEAR * SPELL // steps)):
             driver.move_to(moment.at)
             driver.ask(moment.command)
-            if told_by_others and number == steps // 2:
+            if told_by_others and number in (steps // 2, steps * 3 // 4):
                 take_in_all(driver)
         driver.move_to(NOW + YEAR + 30 * DAY)
         driver.catch_up()
-        if told_by_others:
-            take_in_all(driver)

@@ -5,18 +5,22 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from api.service.books import book
+from api.service.books import book, close_month
+from api.service.reconciliations import StatementText, confirm, keep_run, propose
 from api.service.work import Answer, Work
 from domain.books import events as books
+from domain.books.commands import CloseMonth
 from domain.books.decider import CASES
 from domain.credits.events import PurchaseCompleted
 from domain.ids import case_stream
-from domain.recorded import Recorded
+from domain.recorded import Actor, ActorKind, Recorded
 from domain.tester.events import Withdrawn
 from domain.times import DAY, SECOND, Instant
 from projections.export.amounts import decimal
 from projections.export.csv_text import csv_line
+from projections.reconcile.period import Period
 from projections.reconcile.statement import COLUMNS
+from projections.statements.months import month_of
 from tests.simulation.books import File
 from tests.simulation.drivers import InProcess
 
@@ -149,6 +153,42 @@ def gateway_csv(lines: Sequence[GatewayLine]) -> str:
     return "".join(rows)
 
 
+CAMT = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+
+
+def camt_053(lines: Sequence[BankLine], opening: int = 0) -> str:
+    """Movements as a bank's statement, with its balances."""
+    closing = opening + sum(line.cents for line in lines)
+    entries = "".join(map(camt_entry, lines))
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{CAMT}"><BkToCstmrStmt>\n'
+        f"<GrpHdr><MsgId>M1</MsgId></GrpHdr>\n<Stmt><Id>S1</Id>\n{_balance('OPBD', opening)}"
+        f"{_balance('CLBD', closing)}{entries}</Stmt></BkToCstmrStmt></Document>\n"
+    )
+
+
+def _balance(kind: str, cents: int) -> str:
+    code = f"<Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp>"
+    return f"<Bal>{code}{_amount(cents)}</Bal>\n"
+
+
+def _amount(cents: int) -> str:
+    sign = "CRDT" if cents >= 0 else "DBIT"
+    return f'<Amt Ccy="USD">{decimal(abs(cents))}</Amt><CdtDbtInd>{sign}</CdtDbtInd>'
+
+
+def camt_entry(line: BankLine) -> str:
+    """One movement; what it pays stands where a payer would write it."""
+    day = datetime.fromtimestamp(line.at // SECOND, UTC).strftime("%Y-%m-%d")
+    about = line.payout and f"<RmtInf><Ustrd>GATEWAY TRANSFER {line.payout}</Ustrd></RmtInf>"
+    if line.withdrawal_id is not None:
+        about = f"<Refs><EndToEndId>{line.withdrawal_id.hex}</EndToEndId></Refs>"
+    return (
+        f"<Ntry>{_amount(line.cents)}<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt></BookgDt>"
+        f"<AcctSvcrRef>{line.reference}</AcctSvcrRef><NtryDtls><TxDtls>{about}</TxDtls></NtryDtls></Ntry>\n"
+    )
+
+
 def take_in_all(driver: InProcess) -> None:
     """Book all that the gateway and the bank tell of the life so far, and an adjustment of each kind."""
     log = File(driver.path).recorded
@@ -178,3 +218,28 @@ def adjusted(key: str, account: books.AdjustedAccount | None, cents: int, dated_
         return Answer({})
 
     return run
+
+
+def settle_and_close(driver: InProcess) -> None:
+    """A run that finds something, two operators who settle it, and a month long ago that is closed."""
+    nobodys = GatewayLine("txn_nobodys", books.CHARGE, driver.now(), 500, 0, UUID(int=0x54))
+    run_id, operators = UUID(int=0x55), [Actor(ActorKind.OPERATOR, UUID(int=n)) for n in (0x52, 0x53)]
+    month = month_of("2024-12")
+    closing = CloseMonth(
+        month=month.name,
+        timezone=month.timezone,
+        begins_at=month.begins,
+        ends_at=month.ends,
+        position=1,
+        tree_root="00" * 32,
+    )
+
+    async def story() -> None:
+        local, statement = driver.local, StatementText("nobodys.csv", gateway_csv([nobodys]))
+        kept = await local.service.reconciliations.run(Period(begins=driver.now()), [statement])
+        await local.ask(keep_run(run_id, kept))
+        await local.ask(propose(run_id, 1, "so it is"), actor=operators[0])
+        await local.ask(confirm(run_id, 1), actor=operators[1])
+        await local.ask(close_month(closing))
+
+    driver.run(story())

@@ -19,15 +19,21 @@ from api.service.refusals import Overloaded
 from domain import errors as e
 from domain.access.events import Role
 from projections.reconcile.period import Period
+from projections.statements.months import zone_of
 
 OPERATOR = (Role.OPERATOR,)
 
 
 async def _run(call: Call) -> Reply:
     body: ReconciliationBody = call.body
+    try:
+        zone_of(body.timezone)
+    except ValueError as error:
+        raise e.invalid("/timezone", str(error)) from None
     await call.service.catch_up()
     statements = [StatementText(one.name, one.content) for one in body.statements or ()]
-    run = await call.service.reconciliations.run(Period(body.from_, body.as_of, body.known_at), statements)
+    period = Period(body.from_, body.as_of, body.known_at)
+    run = await call.service.reconciliations.run(period, statements, body.timezone)
     return await call.command(keep_run(new_id(), run))
 
 

@@ -13,18 +13,22 @@ from projections.reconcile.breaks import Category
 
 
 class StatementIn(Request):
-    """A gateway's statement: CSV with the columns of a payout reconciliation report."""
+    """A gateway's statement, CSV with the columns of a payout reconciliation report, or a bank's, camt.053."""
 
     name: Annotated[str, Field(max_length=200, pattern=NOT_BLANK)]
     content: Annotated[str, Field(max_length=1_000_000)]
 
 
 class ReconciliationBody(Request):
-    """``from``: movement counts from there. ``asOf``: only what had occurred, ``knownAt``: what had been recorded."""
+    """``from``: movement counts from there. ``asOf``: only what had occurred, ``knownAt``: what had been recorded.
+
+    ``timezone``: whose midnights the days of a bank's statement begin at.
+    """
 
     from_: Annotated[InstantIn | None, Field(alias="from")] = None
     as_of: InstantIn | None = None
     known_at: InstantIn | None = None
+    timezone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
     statements: Annotated[list[StatementIn], Field(max_length=10)] | None = None
 
 
