@@ -13,7 +13,20 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import audit, commands, floors, growth, http, machine, race, rebuilding, report, testers, workers
+from tests.bench import (
+    audit,
+    commands,
+    floors,
+    growth,
+    http,
+    machine,
+    race,
+    rebuilding,
+    report,
+    steady,
+    testers,
+    workers,
+)
 from tests.bench.rounds import Say
 from tests.bench.servers import ROOT
 from tests.bench.settings import BenchFailed, Settings
@@ -27,6 +40,7 @@ BENCHES: dict[str, Bench] = {
     "race": race.run,
     "workers": workers.run,
     "commands": commands.run,
+    "p99": steady.run,
     "rebuild": rebuilding.run,
     "growth-log": growth.run,
     "growth-job-warm": partial(growth.run_job, is_cold=False),
