@@ -1,6 +1,6 @@
 """Of whom and of what an event tells: by what the audit trail finds it, and as what it is shown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -69,13 +69,13 @@ def actors(actor: Actor) -> Iterator[str]:
         yield str(actor.id)
 
 
-def matches(wanted: EventFilter, topic: str, stream: UUID, sketch: Sketch, whose: UUID | None) -> bool:
-    """Whether an event is one of those that are wanted."""
+def matches(wanted: EventFilter, topic: str, stream: UUID, sketch: Sketch, whose: Callable[[], UUID | None]) -> bool:
+    """Whether an event is one of those that are wanted; ``whose`` its stream is, is asked only where it matters."""
     return (
         (wanted.types is None or topic in wanted.types)
         and (wanted.request_id is None or sketch.request_id == wanted.request_id)
         and (wanted.actor is None or wanted.actor in actors(sketch.actor))
-        and (wanted.subject is None or wanted.subject in subjects(stream, sketch, whose))
+        and (wanted.subject is None or wanted.subject in subjects(stream, sketch, None) or wanted.subject == whose())
         and (wanted.from_instant is None or sketch.occurred_at >= wanted.from_instant)
         and (wanted.to_instant is None or sketch.occurred_at < wanted.to_instant)
     )

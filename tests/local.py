@@ -63,7 +63,7 @@ def a_digest(where: Where) -> SQLDigest:
 def audit_of(where: Where) -> Iterator[SQLAudit]:
     """The audit trail of a database that a Local wrote."""
     with closing(database(where).sealing_keys()) as keys:
-        audit = SQLAudit(database(where).reader(), Seals(keys, MasterKey(bytes(32))))
+        audit = SQLAudit(database(where).far_reader(), Seals(keys, MasterKey(bytes(32))))
         with closing(audit):
             yield audit
 
@@ -126,7 +126,7 @@ class Local:
         self.seals = Seals(self.keys, MasterKey(bytes(32)), chance)
         self.reads = SQLReads(self.database.reader(), self.seals.open)
         self.digest = a_digest(path)
-        self.audit = SQLAudit(self.database.reader(), self.seals)
+        self.audit = SQLAudit(self.database.far_reader(), self.seals)
         evidence = Evidence(self.digest, None, CheckpointFiles(Path("never-written")))
         self.service = Service(
             self.store,

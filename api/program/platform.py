@@ -57,7 +57,7 @@ class Platform:
         self.reads = SQLReads(database.reader(), self.seals.open)
         self._gateway = gateway
         self._digest = SQLDigest(database.reader(), database.background_session())
-        self.audit = SQLAudit(database.reader(), self.seals)
+        self.audit = SQLAudit(database.far_reader(), self.seals)
         self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or checkpoints_of(database)))
         self.service = Service(
             self._store,

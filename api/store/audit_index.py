@@ -1,7 +1,8 @@
-"""The index by which the audit trail is searched: which blocks of the log have what is looked for.
+"""The index by which the audit trail is searched: where in the log is what is looked for.
 
-A block is BLOCK positions, a key a hash of what is searched for, so that a row is two small integers and an event costs
-about two rows. That a key says too much does no harm: every event of a block is looked at before it is shown.
+A row has a key, which is a hash of what is searched for, a block of BLOCK positions, and a bit for each of them that
+has it: three small integers, and an event costs about two rows. That a key says too much does no harm: every event is
+looked at before it is shown.
 """
 
 from collections.abc import Iterator, Sequence
@@ -55,14 +56,27 @@ _WHOSE = {
 }
 
 
-def index_rows(whose: Whose, rows: Sequence[tuple[int, str, str, bytes]]) -> Iterator[tuple[int, int]]:
-    """The index's rows (key, block) for events (position, stream, topic, state), in the order of the index."""
-    found = set()
+def place_of(position: int) -> int:
+    """The bit of a position in its block."""
+    return 1 << (position - 1) % BLOCK
+
+
+def positions_of(block: int, places: int) -> Iterator[int]:
+    """The positions of a block whose bits are set, in order."""
+    while places:
+        lowest = places & -places
+        yield block * BLOCK + lowest.bit_length()
+        places ^= lowest
+
+
+def index_rows(whose: Whose, rows: Sequence[tuple[int, str, str, bytes]]) -> list[tuple[int, int, int]]:
+    """The index's rows (key, block, places) for events (position, stream, topic, state), in the order of the index."""
+    found: dict[tuple[int, int], int] = {}
     for position, stream, topic, state in rows:
-        sketch, block = read_sketch(state), block_of(position)
+        sketch, block, place = read_sketch(state), block_of(position), place_of(position)
         for key in _keys(topic, UUID(stream), sketch, whose.of(topic, stream)):
-            found.add((key, block))
-    return iter(sorted(found))
+            found[key, block] = found.get((key, block), 0) | place
+    return [(key, block, places) for (key, block), places in sorted(found.items())]
 
 
 def _keys(topic: str, stream: UUID, sketch: Sketch, whose: UUID | None) -> Iterator[int]:
@@ -76,7 +90,7 @@ def _keys(topic: str, stream: UUID, sketch: Sketch, whose: UUID | None) -> Itera
 
 
 def wanted_keys(wanted: EventFilter) -> list[int]:
-    """The keys that a block must have, the one first that fewest blocks should have."""
+    """The keys that an event must have, the one first that fewest events should have."""
     keys = []
     if wanted.request_id is not None:
         keys.append(index_key("request", wanted.request_id))

@@ -15,7 +15,7 @@ from api.store.postgres_session import PostgresReader, PostgresSession
 from api.store.sandbox_gateway import PostgresGateway, SandboxGateway, SQLiteGateway
 from api.store.sealing_keys import SealingKeysFile, SealingKeysSchema
 from api.store.sessions import Reader, Session
-from api.store.sqlite_session import SQLiteReader, SQLiteSession
+from api.store.sqlite_session import SMALL_CACHE_KIB, SQLiteReader, SQLiteSession
 
 
 class SystemClock:
@@ -55,6 +55,9 @@ class Database(Protocol):
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         """To read; text that is none, after something damaged the database, is shown as well as it can be."""
+
+    def far_reader(self) -> Reader:
+        """To read here and there in the whole log, where what was read is seldom read again: it keeps little of it."""
 
     def beside(self, suffix: str) -> Path:
         """A file or folder that goes with it and lies outside of it."""
@@ -111,6 +114,9 @@ class SQLiteDatabase:
     def reader(self, *, broken_text: bool = False) -> Reader:
         return SQLiteReader.of(self.path, broken_text=broken_text)
 
+    def far_reader(self) -> SQLiteReader:
+        return SQLiteReader.of(self.path, cache_kib=SMALL_CACHE_KIB)
+
     def beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
@@ -164,6 +170,9 @@ class PostgresDatabase:
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         return PostgresReader(self.conninfo)
+
+    def far_reader(self) -> Reader:
+        return self.reader()
 
     def beside(self, suffix: str) -> Path:
         # The XDG base directory for what is kept between runs: every command finds it, from whatever folder.

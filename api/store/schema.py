@@ -40,8 +40,8 @@ LOG = (
     "CREATE INDEX IF NOT EXISTS kept_answers_purchase ON kept_answers (purchase_id) WHERE purchase_id IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, "
     "PRIMARY KEY (level, number))",
-    "CREATE TABLE IF NOT EXISTS audit_index (key INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (key, block)) "
-    "WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS audit_index (key INTEGER NOT NULL, block INTEGER NOT NULL, places INTEGER NOT NULL, "
+    "PRIMARY KEY (key, block)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, "
     "dropped INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS refusals (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor_kind TEXT NOT NULL, "

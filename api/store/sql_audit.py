@@ -1,6 +1,6 @@
 """The audit trail's reads. What a page looks at is bounded, however long the log is and whatever is asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from operator import attrgetter
@@ -10,7 +10,7 @@ from uuid import UUID
 from api.evidence.proof_file import Stored
 from api.service.reads import AuditReads, EventPage, Moment, Page, RefusalFilter
 from api.service.seals import Seals
-from api.store.audit_index import BLOCK, Whose, block_of, wanted_keys
+from api.store.audit_index import BLOCK, Whose, block_of, positions_of, wanted_keys
 from api.store.mapper import to_recorded
 from api.store.replayed import replayed
 from api.store.sessions import Reader, first
@@ -62,64 +62,83 @@ class SQLAudit:
             after = max(after, self._first_at(_OCCURRED, wanted.from_instant, end) - 1)
         search = _Search(self, wanted, after, limit)
         with suppress(_PageOver):
-            for begin, last in self._runs(wanted_keys(wanted), after, end):
-                search.take(begin, last)
-            search.reached = max(search.reached, end)
+            self._look(search, wanted_keys(wanted), after, end)
         return EventPage(
             [self._seals.opened(_recorded(row)) for row in search.found], search.reached, search.reached < end
         )
 
-    def _runs(self, keys: Sequence[int], after: int, end: int) -> Iterator[tuple[int, int]]:
-        """What is to be looked at: runs of positions, from the first to the last of each, in order."""
-        if not keys:
-            yield after + 1, end
-            return
-        ((indexed,),) = self._reader.rows("SELECT position FROM digest")
-        if after < indexed:
-            for block, has_all in self._blocks(keys, block_of(after + 1), block_of(min(indexed, end))):
-                last = min(block * BLOCK + BLOCK, end, indexed)
-                first = max(block * BLOCK + 1, after + 1)
-                yield (first, last) if has_all else (last + 1, last)
-        yield max(after, indexed) + 1, end
+    def _look(self, search: "_Search", keys: Sequence[int], after: int, end: int) -> None:
+        """Look at what the index names, and then at all that is not in it yet. Raises _PageOver."""
+        if keys:
+            ((indexed,),) = self._reader.rows("SELECT position FROM digest")
+            last = min(indexed, end)
+            if after < last:
+                search.take(self._named(keys, after + 1, last), last)
+            after = max(after, indexed)
+        search.take_all(after + 1, end)
 
-    def _blocks(self, keys: Sequence[int], first: int, last: int) -> Iterator[tuple[int, bool]]:
-        """Blocks of the first key, and whether they have all the others too; a few at a time, as many as are used."""
-        others = " AND ".join(
-            "EXISTS (SELECT 1 FROM audit_index o WHERE o.key = ? AND o.block = d.block)" for _ in keys[1:]
+    def _named(self, keys: Sequence[int], first: int, last: int) -> Iterator[tuple[list[int], int]]:
+        """Block by block the positions that have all keys, and up to where these are all; MAX_BLOCKS at most."""
+        others = "".join(
+            " & coalesce((SELECT o.places FROM audit_index o WHERE o.key = ? AND o.block = d.block), 0)"
+            for _ in keys[1:]
         )
         sql = (
-            f"SELECT d.block, {others or '1'} FROM (SELECT block FROM audit_index "
+            f"SELECT d.block, d.places{others} FROM (SELECT block, places FROM audit_index "
             "WHERE key = ? AND block >= ? AND block <= ? ORDER BY block LIMIT ?) d ORDER BY d.block"
         )
+        begin, end = block_of(first), block_of(last)
         limit, left = min(BLOCKS_AT_ONCE, MAX_BLOCKS), MAX_BLOCKS
         while left > 0:
-            rows = self._reader.rows(sql, (*keys[1:], keys[0], first, last, limit))
-            for block, has_all in rows:
-                yield block, bool(has_all)
+            rows = self._reader.rows(sql, (*keys[1:], keys[0], begin, end, limit))
+            for block, places in rows:
+                yield [at for at in positions_of(block, places) if first <= at <= last], (block + 1) * BLOCK
             if len(rows) < limit:
+                yield [], last
                 return
-            first, left = rows[-1][0] + 1, left - limit
-        raise _PageOver
+            begin, left = rows[-1][0] + 1, left - limit
 
     def rows_between(self, first: int, last: int, limit: int) -> list[Row]:
         return self._reader.rows(
             _EVENTS + "WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?", (first, last, limit)
         )
 
+    def rows_at(self, positions: Sequence[int]) -> list[Row]:
+        if not positions:
+            return []
+        marks = ", ".join("?" * len(positions))
+        return self._reader.rows(f"{_EVENTS}WHERE position IN ({marks}) ORDER BY position", positions)
+
     def is_wanted(self, wanted: EventFilter, row: Row) -> bool:
         _, stream, _, topic, state = row
-        return matches(wanted, topic, UUID(stream), read_sketch(state), self._whose.of(topic, stream))
+        return matches(wanted, topic, UUID(stream), read_sketch(state), lambda: self._whose.of(topic, stream))
 
     def _first_at(self, time: Callable[[Sketch], Instant], instant: Instant, end: int) -> int:
-        """The first position with a time at or after an instant: the log is in the order of both its times."""
+        """The first position with a time at or after an instant: the log is in the order of both its times.
+
+        Guessed from the times at both ends of what is left, and by turns halved, so that it never takes long: a guess
+        costs about the same on a log of any length.
+        """
+
+        def time_at(position: int) -> Instant:
+            ((state,),) = self._reader.rows("SELECT state FROM stored_events WHERE position = ?", (position,))
+            return time(read_sketch(state))
+
         low, high = 1, end + 1
+        earliest, latest = (time_at(1), time_at(end)) if end else (instant, instant)
+        if end and latest < instant:
+            return high
+        is_guess = True
         while low < high:
             middle = (low + high) // 2
-            ((state,),) = self._reader.rows("SELECT state FROM stored_events WHERE position = ?", (middle,))
-            if time(read_sketch(state)) >= instant:
-                high = middle
+            if is_guess and latest > earliest:
+                middle = low + min(max((instant - earliest) * (high - low) // (latest - earliest), 0), high - low - 1)
+            is_guess = not is_guess
+            found = time_at(middle)
+            if found >= instant:
+                high, latest = middle, found
             else:
-                low = middle + 1
+                low, earliest = middle + 1, found
         return low
 
     def stream(self, stream: UUID, after_version: int, limit: int) -> Sequence[Recorded[Any]]:
@@ -229,27 +248,43 @@ class _Search:
         self._audit = audit
         self._wanted = wanted
         self._limit = limit
+        self._at_once = limit + 1
         self._left = MAX_SCANNED
         self.found: list[Row] = []
         self.reached = after
         """Up to where everything has been looked at."""
 
-    def take(self, first: int, last: int) -> None:
-        """Look a run through. Raises _PageOver."""
-        if first > last:  # nothing in it
-            self.reached = max(self.reached, last)
+    def take(self, named: Iterable[tuple[list[int], int]], last: int) -> None:
+        """Look at what the index names, see ``_named``; it should reach a last position. Raises _PageOver."""
+        waiting: list[int] = []
+        reached = self.reached
+        for positions, upto in named:
+            waiting += positions
+            reached = min(upto, last)
+            if len(waiting) >= self._at_once:
+                self._take(self._audit.rows_at(waiting))
+                waiting = []
+        self._take(self._audit.rows_at(waiting))
+        self.reached = reached
+        if reached < last:
+            raise _PageOver
+
+    def take_all(self, first: int, last: int) -> None:
+        """Look at all events from one to another. Raises _PageOver."""
         while first <= last:
-            rows = self._audit.rows_between(first, last, min(self._limit + 1, self._left))
-            for row in rows:
-                if len(self.found) == self._limit:
-                    raise _PageOver
-                self.reached = row[0]
-                if self._audit.is_wanted(self._wanted, row):
-                    self.found.append(row)
-            self._left -= len(rows)
+            rows = self._audit.rows_between(first, last, self._at_once)
+            self._take(rows)
             first += len(rows)
-            if self._left <= 0:
+        self.reached = max(self.reached, last)
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if len(self.found) == self._limit or self._left == 0:
                 raise _PageOver
+            self._left -= 1
+            self.reached = row[0]
+            if self._audit.is_wanted(self._wanted, row):
+                self.found.append(row)
 
 
 def _recorded(row: Row) -> Recorded[Any]:

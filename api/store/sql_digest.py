@@ -57,10 +57,10 @@ class SQLDigest:
             found = index_rows(self._whose, [(at, stream, topic, state) for stream, _, topic, state, at in rows])
             with self._transaction() as position:
                 if position == before:
-                    self._write(before + len(rows), tiles, list(found))
+                    self._write(before + len(rows), tiles, found)
         return len(rows)
 
-    def _write(self, position: int, tiles: list[tuple[int, int, bytes]], found: list[tuple[int, int]]) -> None:
+    def _write(self, position: int, tiles: list[tuple[int, int, bytes]], found: list[tuple[int, int, int]]) -> None:
         self._session.write("UPDATE digest SET position = ?", [(position,)])
         self._session.write(
             "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?) "
@@ -68,7 +68,9 @@ class SQLDigest:
             tiles,
         )
         self._session.write(
-            "INSERT INTO audit_index (key, block) VALUES (?, ?) ON CONFLICT (key, block) DO NOTHING", found
+            "INSERT INTO audit_index (key, block, places) VALUES (?, ?, ?) "
+            "ON CONFLICT (key, block) DO UPDATE SET places = audit_index.places | excluded.places",
+            found,
         )
 
     def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:

@@ -43,13 +43,13 @@ CHECKPOINT_PAGES = 8_000
 LAST = 2**63 - 1
 
 
-def connect(path: str, *, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+def connect(path: str, *, timeout: float = BUSY_SECONDS, cache_kib: int = CACHE_KIB) -> sqlite3.Connection:
     """A connection whose commits survive a power cut."""
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     return connection
 
 

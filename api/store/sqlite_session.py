@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from api.service.ports import StoreBusy, StoreFailed
-from api.store.sqlite import connect
+from api.store.sqlite import CACHE_KIB, connect
 from projections.read_model import Value
 
 P = ParamSpec("P")
@@ -87,9 +87,9 @@ class SQLiteReader:
         self._connection.row_factory = sqlite3.Row
 
     @classmethod
-    def of(cls, path: Path, *, broken_text: bool = False) -> "SQLiteReader":
+    def of(cls, path: Path, *, broken_text: bool = False, cache_kib: int = CACHE_KIB) -> "SQLiteReader":
         """A reader of a file."""
-        connection = connect(str(path))
+        connection = connect(str(path), cache_kib=cache_kib)
         connection.execute("PRAGMA query_only = 1")
         if broken_text:
             connection.text_factory = lambda text: text.decode(errors="replace")
@@ -118,9 +118,7 @@ class SQLiteReader:
 
     def another(self) -> "SQLiteReader":
         assert self._path is not None, "a database in memory has one connection"
-        reader = SQLiteReader.of(self._path)
-        reader._connection.execute(f"PRAGMA cache_size = -{SMALL_CACHE_KIB}")
-        return reader
+        return SQLiteReader.of(self._path, cache_kib=SMALL_CACHE_KIB)
 
     def close(self) -> None:
         self._connection.close()
