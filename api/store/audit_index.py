@@ -12,7 +12,7 @@ from uuid import UUID
 
 from api.service.cache import GenerationCache
 from api.store.sessions import Reader, first
-from projections.audit import EventFilter, Sketch, actors, read_sketch, subjects
+from projections.audit import EventFilter, Parties, Sketch, actors, read_sketch, subjects
 
 BLOCK = 16
 CACHED = 16_384
@@ -29,22 +29,27 @@ def block_of(position: int) -> int:
 
 
 class Whose:
-    """Whose a stream is that does not say so in each event: a job's owner, the principal of a stream of access."""
+    """Whose a stream is that does not say so in each event: a job's owner, the principal of a stream of access.
+
+    Streams and whose they are in hexadecimal.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._known: GenerationCache[str, UUID] = GenerationCache(CACHED)
+        self._known: GenerationCache[str, str] = GenerationCache(CACHED)
 
-    def of(self, topic: str, stream: str) -> UUID | None:
+    def of(self, topic: str, stream: str, event: Parties) -> str | None:
+        """Null for a stream of another kind. Most begin with an event that says it, and are looked up nowhere."""
         statement = _WHOSE.get(topic.partition(".")[0])
         if statement is None:
             return None
         found = self._known.get(stream)
         if found is None:
-            row = first(self._reader.rows(statement, (str(UUID(stream)),)))
+            said = event.owner_id or event.principal_id
+            row = (said,) if said else first(self._reader.rows(statement, (str(UUID(stream)),)))
             if row is None:
                 return None
-            found = UUID(row[0])
+            found = str(row[0]).replace("-", "")
             self._known.age()
             self._known.put(stream, found)
         return found
@@ -71,20 +76,29 @@ def positions_of(block: int, places: int) -> Iterator[int]:
 
 def index_rows(whose: Whose, rows: Sequence[tuple[int, str, str, bytes]]) -> list[tuple[int, int, int]]:
     """The index's rows (key, block, places) for events (position, stream, topic, state), in the order of the index."""
-    found: dict[tuple[int, int], int] = {}
+    found: dict[int, list[list[int]]] = {}
     for position, stream, topic, state in rows:
-        sketch, block, place = read_sketch(state), block_of(position), place_of(position)
-        for key in _keys(topic, UUID(stream), sketch, whose.of(topic, stream)):
-            found[key, block] = found.get((key, block), 0) | place
-    return [(key, block, places) for (key, block), places in sorted(found.items())]
+        block, place = block_of(position), place_of(position)
+        sketch = read_sketch(state)
+        for key in _keys(topic, stream, sketch, whose.of(topic, stream, sketch.event)):
+            blocks = found.get(key)
+            if blocks is None:
+                found[key] = [[block, place]]
+            elif blocks[-1][0] == block:
+                blocks[-1][1] |= place
+            else:
+                blocks.append([block, place])
+    return [(key, block, places) for key in sorted(found) for block, places in found[key]]
 
 
-def _keys(topic: str, stream: UUID, sketch: Sketch, whose: UUID | None) -> Iterator[int]:
+def _keys(topic: str, stream: str, sketch: Sketch, whose: str | None) -> Iterator[int]:
     yield index_key("type", topic)
     for actor in actors(sketch.actor):
         yield index_key("actor", actor)
-    for subject in subjects(stream, sketch, whose):
-        yield index_key("subject", subject.hex)
+    for subject in subjects(stream, sketch):
+        yield index_key("subject", subject)
+    if whose is not None:
+        yield index_key("subject", whose)
     if sketch.request_id is not None:
         yield index_key("request", sketch.request_id)
 

@@ -111,7 +111,8 @@ class SQLAudit:
 
     def is_wanted(self, wanted: EventFilter, row: Row) -> bool:
         _, stream, _, topic, state = row
-        return matches(wanted, topic, UUID(stream), read_sketch(state), lambda: self._whose.of(topic, stream))
+        sketch = read_sketch(state)
+        return matches(wanted, topic, stream, sketch, lambda: self._whose.of(topic, stream, sketch.event))
 
     def _first_at(self, time: Callable[[Sketch], Instant], instant: Instant, end: int) -> int:
         """The first position with a time at or after an instant: the log is in the order of both its times.

@@ -16,6 +16,7 @@ from rich.console import Console
 from tests.bench import (
     audit,
     commands,
+    evidence,
     floors,
     growth,
     http,
@@ -48,6 +49,7 @@ BENCHES: dict[str, Bench] = {
     "growth-job-warm": partial(growth.run_job, is_cold=False),
     "growth-job-cold": partial(growth.run_job, is_cold=True),
     "audit": audit.run,
+    "evidence": evidence.run,
 }
 
 
