@@ -1,8 +1,10 @@
 """`tallyhold export`: the journal for other programs, to a file or to standard output."""
 
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
@@ -72,7 +74,10 @@ def parquet_forms() -> ModuleType:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name when it is whole. Raises ExportFailed where there is one already."""
+    """A file that appears under its name when it is whole.
+
+    Raises ExportFailed where there is one already, or when it is interrupted: nothing is left of it then.
+    """
     if path.exists():
         raise ExportFailed(f"There is already a file {path}; remove it or name another.")
     try:
@@ -81,14 +86,29 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise ExportFailed(f"The file {path} cannot be written: {error.strerror}.") from error
     made = Path(name)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with _interruptible(), os.fdopen(handle, "wb") as stream:
             yield stream
         made.chmod(0o644)
         made.replace(path)
+    except KeyboardInterrupt:
+        raise ExportFailed(f"Interrupted; the file {path} was not written.") from None
     except OSError as error:
         raise ExportFailed(f"The file {path} cannot be written: {error.strerror}.") from error
     finally:
         made.unlink(missing_ok=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM is as Ctrl-C is: what was begun is cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

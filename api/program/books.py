@@ -21,7 +21,6 @@ from api.program.platform import (
     database_at,
     existing,
     log_of,
-    open_platform,
     run_command,
     set_up,
     signing,
@@ -33,7 +32,8 @@ from api.service.portable_proof import whole_log
 from api.service.reconciliations import keep_run
 from api.service.service import Service
 from api.settings import WrongSettings, read_settings
-from api.store.sql_snapshot import SQLReplays, snapshot
+from api.store.databases import SystemClock
+from api.store.sql_snapshot import SQLReplays, SQLSnapshot, snapshot
 from domain.times import Instant
 from projections.ledger import entry_number
 from projections.reconcile.journal import posted
@@ -43,6 +43,7 @@ from projections.reconcile.report import breaks_csv, summary
 from projections.statements.forms import FORMS
 from projections.statements.months import Month, midnight, month_of, zone_of
 from projections.statements.statement import statement as statement_of
+from projections.times import iso
 
 Timezone = Annotated[str, typer.Option(help="whose midnights count, like Europe/Berlin")]
 STATEMENT_HELP = "a gateway's CSV or a bank's camt.053; may be given several times"
@@ -86,7 +87,10 @@ def export_statement_command(
         if holder is None or (owner and tester):
             raise WrongSettings("Give one of --owner and --tester.")
         wanted = _month(month, timezone)
-        with log_of(read_settings(db=db)) as log, progress("reading") as told:
+        settings = read_settings(db=db)
+        with log_of(settings) as log, snapshot(database_at(settings).reader()) as known, progress("reading") as told:
+            if wanted.begins > (now := _now(known)):
+                raise WrongSettings(f"The option --month must not be in the future; it is {iso(now)}.")
             events = log.events(log.position(), told)
             made = statement_of(events, holder, wanted, is_owner=owner is not None)
         write_text(FORMS[format_](made), out)
@@ -118,6 +122,9 @@ def reconcile_command(
         given = (("from", from_), ("as-of", as_of), ("known-at", known_at))
         period = Period(*(_time(option, text, zone) for option, text in given))
         with log_of(settings) as log, snapshot(database_at(settings).reader()) as told, progress("reconciling") as bar:
+            now = _now(told)
+            for name in period.not_come(now):
+                raise WrongSettings(f"The option --{_OPTIONS[name]} must not be in the future; it is {iso(now)}.")
             events = log.events(told.position, bar)
             made = run(events, told, period, statement or [], timezone=timezone, fee_basis_points=fee_basis_points)
         if keep:
@@ -188,6 +195,14 @@ def _zone(timezone: str) -> tzinfo:
         raise WrongSettings(f"The option --timezone {error}.") from None
 
 
+def _now(told: SQLSnapshot) -> Instant:
+    """The platform's time."""
+    return max(SystemClock().now(), told.last_time) if told.sandbox_now is None else told.sandbox_now
+
+
+_OPTIONS = {"from": "from", "asOf": "as-of", "knownAt": "known-at"}
+
+
 def _time(option: str, text: str | None, zone: tzinfo) -> Instant | None:
     """A time of the command line; a date alone is its beginning in the time zone. Raises WrongSettings."""
     if text is None:
@@ -211,6 +226,6 @@ def explain_command(
         number = entry_number(entry)
         if number is None:
             raise WrongSettings(f"The entry {entry!r} must be like 17-0: a position and a number.")
-        with open_platform(existing(read_settings(db=db))) as platform:
+        with set_up(read_settings(db=db), existing) as platform:
             told = explain_entry(platform.audit, number, None)
         print(json.dumps(told)) if as_json else show_explanation(told)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,43 +46,38 @@ class Platform:
         checkpoints: Path | None = None,
         master_key_file: Path | None = None,
     ) -> None:
-        self.log: Tallyhold = database.log()
-        if is_outdated(database):
-            self.log.close()
-            raise NotOurs(f"The read models of {database} are of another version: call tallyhold migrate.")
-        clock = database.clock()
-        self._store = SQLStore(database.session(clock), self.log.mapper)
-        self._keys = database.sealing_keys()
-        self.seals = open_seals(self._keys, master_key_file or database.beside(".master"))
-        self.reads = SQLReads(database.reader(), self.seals.open)
-        self._gateway = gateway
-        self._digest = SQLDigest(database.reader(), database.background_session())
-        self.audit = SQLAudit(database.far_reader(), self.seals)
-        self._evidence = Evidence(self._digest, key, CheckpointFiles(checkpoints or checkpoints_of(database)))
-        self.service = Service(
-            self._store,
-            self.reads,
-            clock,
-            gateway,
-            evidence=self._evidence,
-            audit=self.audit,
-            gateway_book=gateway,
-            seals=self.seals,
-            replays=SQLReplays(database.reader),
-        )
-        if gateway is not None:
-            gateway.now = self.service.committer.now
+        with ExitStack() as opened:
+            if gateway is not None:
+                opened.callback(gateway.close)
+            self.log: Tallyhold = opened.enter_context(closing(database.log()))
+            if is_outdated(database):
+                raise NotOurs(f"The read models of {database} are of another version: call tallyhold migrate.")
+            clock = database.clock()
+            store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
+            keys = opened.enter_context(closing(database.sealing_keys()))
+            self.seals = open_seals(keys, master_key_file or database.beside(".master"))
+            self.reads = opened.enter_context(closing(SQLReads(database.reader(), self.seals.open)))
+            digest = opened.enter_context(closing(SQLDigest(database.reader(), database.background_session())))
+            self.audit = opened.enter_context(closing(SQLAudit(database.far_reader(), self.seals)))
+            files = CheckpointFiles(checkpoints or checkpoints_of(database))
+            evidence = opened.enter_context(closing(Evidence(digest, key, files)))
+            self.service = Service(
+                store,
+                self.reads,
+                clock,
+                gateway,
+                evidence=evidence,
+                audit=self.audit,
+                gateway_book=gateway,
+                seals=self.seals,
+                replays=SQLReplays(database.reader),
+            )
+            if gateway is not None:
+                gateway.now = self.service.committer.now
+            self._opened = opened.pop_all()
 
     def close(self) -> None:
-        self._evidence.close()
-        self._digest.close()
-        self.audit.close()
-        self.reads.close()
-        self._keys.close()
-        self._store.close()
-        self.log.close()
-        if self._gateway is not None:
-            self._gateway.close()
+        self._opened.close()
 
 
 def checkpoints_of(database: Database) -> Path:
@@ -141,7 +136,7 @@ def signing(settings: Settings) -> Iterator[Platform]:
     file = settings.checkpoint_key or key_of(database)
     if not file.exists():
         raise WrongSettings("Set TALLYHOLD_CHECKPOINT_KEY to the file of the key that signs checkpoints.")
-    with open_platform(database, key=read_signing_key(file)) as platform:
+    with open_platform(database, key=read_signing_key(file), master_key_file=settings.master_key_file) as platform:
         yield platform
 
 

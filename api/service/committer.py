@@ -526,7 +526,8 @@ class Committer:
         current = self.stream(JOB, job_id).version
         if current != version:
             since = [*self._store.load(job_id, version, EVENTS_SHOWN), *(e for e in flush.events if e.stream == job_id)]
-            raise VersionMismatch(current, [_event_line(e) for e in since if e.version > version][:EVENTS_SHOWN])
+            lines = [_event_line(each) for each in since if each.version > version]
+            raise VersionMismatch(version, current, lines[:EVENTS_SHOWN])
 
     def _accept(self, work: Work, answer: Answer, flush: _Flush) -> Reply | Refusal:
         flush.events += work.events

@@ -22,9 +22,10 @@ class VersionMismatch(Refusal):
 
     code = "version_mismatch"
 
-    def __init__(self, current_version: int, events: list[dict[str, Any]]) -> None:
+    def __init__(self, named: int, current_version: int, events: list[dict[str, Any]]) -> None:
+        had = "" if named <= current_version else ", and never had that one"
         super().__init__(
-            f"If-Match names another version; the job is at version {current_version}.",
+            f"If-Match names version {named}; the job is at version {current_version}{had}.",
             currentVersion=current_version,
         )
         self.events = events

@@ -38,8 +38,10 @@ def read_note(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(MAX_NOTE_BYTES).decode()
-    except (OSError, ValueError) as error:
-        raise WrongEvidence(f"The file {path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise WrongEvidence(f"The file cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise WrongEvidence("The file is no text.") from None
 
 
 def read_signing_key(path: Path) -> SigningKey:

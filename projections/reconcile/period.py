@@ -18,6 +18,11 @@ class Period:
     as_of: Instant | None = None
     known_at: Instant | None = None
 
+    def not_come(self, now: Instant) -> Iterator[str]:
+        """Which of its instants lie in the future, by name: what is told up to then would look whole, and not be."""
+        named = {"from": self.begins, "asOf": self.as_of, "knownAt": self.known_at}
+        return (name for name, instant in named.items() if instant is not None and instant > now)
+
     def holds(self, recorded: Recorded[Any]) -> bool:
         """Whether an event belongs to what was before the end, and was known by then."""
         return (self.as_of is None or counts_at(recorded) <= self.as_of) and (

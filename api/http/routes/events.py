@@ -20,6 +20,7 @@ from api.http.streams import STREAMS, Columns, streamed
 from api.service.reads import AuditReads, Page, RefusalFilter
 from api.service.service import EVERYTHING
 from domain.access.events import Role
+from domain.errors import invalid
 from projections.audit import EventFilter, recorded_view
 
 AUDIT = (Role.OPERATOR, Role.AUDITOR)
@@ -57,13 +58,21 @@ async def _events(call: Call) -> Shown:
         from_instant=query.from_,
         to_instant=query.to,
     )
+    end = _end_of_log(call)
     if query.format != "json":
-        end = call.service.reads.position()
         pages = _all_pages(call.service.audit, wanted, query.after, end)
         return replace(streamed(query.format, pages, COLUMNS), position=end)
     page = call.service.audit.events(wanted, query.after, None, query.limit)
     next_after = page.reached if page.has_more else None
     return Shown({"data": [recorded_view(each) for each in page.events], "next": next_after})
+
+
+def _end_of_log(call: Call) -> int:
+    """The last position. Raises InvalidRequest where ``after`` lies behind it: what comes before would be missed."""
+    end = call.service.reads.position()
+    if call.query.after > end:
+        raise invalid("?after", f"must be at most {end}: the log has no more events")
+    return end
 
 
 def _all_pages(audit: AuditReads, wanted: EventFilter, after: int, end: int) -> Iterator[Sequence[dict[str, Any]]]:
@@ -98,6 +107,7 @@ async def _feed(call: Call) -> Shown:
     """The owner's events, waited for where there are none yet."""
     query: FeedQuery = call.query
     service, after = call.service, query.after
+    _end_of_log(call)
     types = None if query.types is None else frozenset(query.types.split(","))
     wanted = EventFilter(subject=call.principal.id, types=types)
     deadline = service.real_time() + query.wait / 1_000

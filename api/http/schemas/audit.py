@@ -15,7 +15,7 @@ class InclusionQuery(Request):
     """``position`` is that of an event; ``size`` that of the tree in events, the whole log unless given."""
 
     position: Annotated[int, Field(ge=1, le=10**17)]
-    size: Count | None = None
+    size: Annotated[int, Field(ge=1, le=10**17)] | None = None
 
 
 class ConsistencyQuery(Request):
