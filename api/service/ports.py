@@ -29,12 +29,16 @@ class StoreFailed(Exception):
 
 @dataclass(slots=True)
 class Head:
-    """The end of the log. ``sandbox_now`` is the virtual clock, null when time is real."""
+    """The end of the log. ``sandbox_now`` is the virtual clock, null when time is real.
+
+    ``views_generation`` counts how often the read models were made anew, where it is asked for.
+    """
 
     position: int
     last_time: Instant
     next_due: Instant | None
     sandbox_now: Instant | None
+    views_generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,12 @@ class RecentChanges:
         """Of changes up to this position nothing is known any more."""
         self._changed: dict[UUID, int] = {}
         self._position = -1
+        self._views_generation = 0
         self.on_access_change: list[Callable[[], None]] = []
-        """Called when anything may have happened to any principal or key: one was revoked, or somebody forgotten."""
+        """Called when anything may have happened to any principal or key: one was revoked, or somebody forgotten.
+
+        Also when the read models were made anew: what was read from them before may have been wrong.
+        """
         self.head: Head | None = None
         """The head of the log as it was last seen."""
         self.on_change: list[Callable[[Iterable[UUID] | None], None]] = []
@@ -54,6 +58,9 @@ class RecentChanges:
     def _look(self) -> None:
         self.head = self._reads.head()
         position = self.head.position
+        if self.head.views_generation != self._views_generation:
+            self._views_generation = self.head.views_generation
+            self._tell(None, is_access=True)
         if position - self._position > MAX_TAKEN_IN or len(self._changed) > MAX_REMEMBERED:
             self._changed.clear()
             self._forgotten = position

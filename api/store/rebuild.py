@@ -159,8 +159,8 @@ def _swap(session: Session) -> None:
         session.define(f"ALTER TABLE {NEW}{table.name} RENAME TO {table.name}")
     session.write("DELETE FROM snapshots", [()])  # they go with rows that are gone
     session.write(
-        "UPDATE head SET views_version = ?, next_due = (SELECT min(due_at) FROM "
-        "(SELECT due_at FROM jobs WHERE due_at IS NOT NULL UNION ALL "
+        "UPDATE head SET views_version = ?, views_generation = views_generation + 1, "
+        "next_due = (SELECT min(due_at) FROM (SELECT due_at FROM jobs WHERE due_at IS NOT NULL UNION ALL "
         "SELECT due_at FROM assignments WHERE due_at IS NOT NULL) AS deadlines)",
         [(views_version(),)],
     )

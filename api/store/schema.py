@@ -30,7 +30,8 @@ LOG = (
     "CREATE UNIQUE INDEX IF NOT EXISTS stored_events_stream ON stored_events (originator_id, originator_version)",
     "CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, "
     "peaks BLOB NOT NULL, last_time INTEGER NOT NULL, next_due INTEGER, mode TEXT, sandbox_now INTEGER, "
-    "schema_version INTEGER NOT NULL, views_version TEXT NOT NULL, secret BLOB NOT NULL)",
+    "schema_version INTEGER NOT NULL, views_version TEXT NOT NULL, views_generation INTEGER NOT NULL DEFAULT 0, "
+    "secret BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS snapshots (stream TEXT PRIMARY KEY, version INTEGER NOT NULL, form TEXT NOT NULL, "
     "state BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS kept_answers (number INTEGER PRIMARY KEY, scope BLOB NOT NULL, "
@@ -53,7 +54,8 @@ LOG = (
 """``position`` counts events from 1 without a gap; ``peaks`` are the hash tree's over all of them.
 
 ``mode`` is ``real`` or ``sandbox`` once the database was served, and never changes then; ``sandbox_now`` is the
-virtual clock. ``secret`` signs the cursors of lists; it protects nothing else.
+virtual clock. ``views_generation`` counts how often the read models were made anew. ``secret`` signs the cursors of
+lists; it protects nothing else.
 ``snapshots`` are states of long streams, see api.service.snapshots: they may be lost at any time.
 ``tiles`` are the hash tree's nodes, ``audit_index`` what the audit trail is searched by, both up to the position of
 ``digest``: worked out of the log behind the commands. ``dropped`` counts refusals that were too many to be kept.

@@ -72,7 +72,7 @@ class SQLReads:
 
     def head(self) -> Head:
         """The end of the log, as all processes have left it."""
-        return Head(*self._one("SELECT position, last_time, next_due, sandbox_now FROM head"))
+        return Head(*self._one("SELECT position, last_time, next_due, sandbox_now, views_generation FROM head"))
 
     def secret(self) -> bytes:
         """What the cursors of lists are signed with."""

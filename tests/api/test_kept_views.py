@@ -14,7 +14,10 @@ from api.service.kept_views import MAX_KEPT_BYTES, PIECES_AT_ONCE, KeptViews
 from api.service.ports import Head
 from api.service.reads import JobFilter, Page, Reads
 from api.service.recent_changes import RecentChanges
+from tests.api.server import Client, Platform, done
 from tests.given import NOW
+from tests.local import execute
+from tests.program import tallyhold
 
 JOBS = [UUID(int=number) for number in range(1, 5)]
 OWNER = UUID(int=100)
@@ -166,3 +169,16 @@ def test_what_a_forgotten_tester_wrote_is_not_kept() -> None:
         return log.asked
 
     assert asyncio.run(play()) == ["detail", "jobs"] * 2
+
+
+def test_what_was_read_before_the_read_models_were_made_anew_is_not_kept(platform: Platform, owner: Client) -> None:
+    job_id = owner.post_job(5)
+    execute(platform.where, "UPDATE jobs SET target_testers = 6 WHERE job_id = ?", job_id)
+
+    def seen() -> list[int]:
+        (item,) = done(owner.get("/jobs"))["data"]
+        return [owner.job(job_id)["targetTesters"], item["targetTesters"]]
+
+    assert [seen(), seen()] == [[6, 6], [6, 6]]
+    assert tallyhold("rebuild", "--db", platform.db).returncode == 0
+    assert seen() == [5, 5]
