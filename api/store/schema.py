@@ -12,7 +12,7 @@ from api.evidence import tree
 from projections.read_model import Table
 from projections.replay import TABLES
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION = "tallyhold"
 """Stored with the checkpoint of the read models."""
 RECENT_STREAMS = 16_384
