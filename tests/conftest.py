@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local import Where
+from tests.local import Where, new_database
 from tests.postgres import a_database, a_server
 
 
@@ -31,10 +31,20 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The URL of a database with empty tables: copying it takes half as long as making them."""
+    with a_database(postgres_server) as url:
+        new_database(url)
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
-    """A new database of each kind: nothing is in it, the tables neither."""
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Where]:
+    """A new database of each kind: nothing is in it."""
     if request.param == "sqlite":
-        return tmp_path / "tallyhold.sqlite"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+        yield tmp_path / "tallyhold.sqlite"
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    with a_database(server, copy_of=request.getfixturevalue("postgres_template")) as url:
+        yield url

@@ -12,25 +12,18 @@ import pytest
 from api.service.reads import EventPage
 from api.store import sql_audit
 from api.store.sql_audit import SQLAudit
-from domain.access.events import Role
 from domain.catalogue import NAMES
 from domain.recorded import Recorded
 from projections.audit import EventFilter
-from tests.given import NOW
-from tests.local import HandClock, a_digest, audit_of, execute, issue_keys, query
+from tests.local import a_digest, audit_of, execute, query
 from tests.simulation.books import File
-from tests.simulation.drivers import InProcess
-from tests.simulation.history import history
+from tests.simulation.living import live
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
-    issue_keys(path, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
-    with closing(InProcess(path, HandClock(NOW))) as driver:
-        for moment in history(Random(7), 300, NOW):
-            driver.move_to(moment.at)
-            driver.ask(moment.command)
+    live(path, 300)
     return path.read_bytes()
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from random import Random
 from threading import Event
 from uuid import uuid4
 
@@ -39,21 +38,16 @@ from tests.local import (
 from tests.postgres import a_database
 from tests.program import failed, tallyhold
 from tests.simulation.books import File
-from tests.simulation.drivers import InProcess
-from tests.simulation.history import history
+from tests.simulation.living import live
 
 LONG = 60
 ROUNDS = 5
 YEAR = 366 * DAY
 
 
-def live(where: Where, moments: int = LONG) -> None:
+def live_and_digest(where: Where, moments: int = LONG) -> None:
     """A random life."""
-    issue_keys(where, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
-    with closing(InProcess(where, HandClock(NOW))) as driver:
-        for moment in history(Random(11), moments, NOW):
-            driver.move_to(moment.at)
-            driver.ask(moment.command)
+    live(where, moments, seed=11)
     with closing(a_digest(where)) as digest:
         while digest.advance():
             pass
@@ -61,7 +55,7 @@ def live(where: Where, moments: int = LONG) -> None:
 
 @pytest.fixture
 def lived(where: Where) -> Where:
-    live(where)
+    live_and_digest(where)
     return where
 
 

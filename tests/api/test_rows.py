@@ -6,7 +6,6 @@ from contextlib import closing
 from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -17,11 +16,9 @@ from api.store.rows import RowBatch
 from api.store.schema import create_views
 from projections.read_model import Add, Change, Insert, Table, Update, Value
 from projections.replay import TABLES, changes
-from tests.given import NOW
-from tests.local import HandClock, new_database, tables
+from tests.local import tables
 from tests.simulation.books import File
-from tests.simulation.drivers import InProcess
-from tests.simulation.history import history
+from tests.simulation.living import live
 
 THINGS = Table(
     name="things",
@@ -118,11 +115,7 @@ def test_one_row_is_written_once(changed: list[Change]) -> None:
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a long random life in it."""
     path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
-    new_database(path)
-    with closing(InProcess(path, HandClock(NOW))) as driver:
-        for moment in history(Random(5), 250, NOW):
-            driver.move_to(moment.at)
-            driver.ask(moment.command)
+    live(path, 250)
     return path
 
 

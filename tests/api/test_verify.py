@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from random import Random
 from uuid import UUID
 
 import pytest
@@ -13,13 +12,11 @@ from api.evidence import tree
 from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.store.verify import Finding, Verdict, verify
-from domain.access.events import Role
 from projections.replay import TABLES
-from tests.given import NOW
-from tests.local import HandClock, a_digest, database, execute, issue_keys, query, tables
+from tests.local import a_digest, database, execute, query, tables
 from tests.simulation.books import File
-from tests.simulation.drivers import InProcess
-from tests.simulation.history import history
+from tests.simulation.living import live
+from tests.simulation.outside import settle_and_close
 
 HALF = 200
 """Where an earlier checkpoint was signed."""
@@ -49,11 +46,7 @@ def leaf(row: tuple[object, ...]) -> bytes:
 def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A file with a long random life in it; the tiles are those of all but the last events."""
     path = tmp_path_factory.mktemp("lived") / "tallyhold.sqlite"
-    issue_keys(path, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
-    with closing(InProcess(path, HandClock(NOW))) as driver:
-        for moment in history(Random(7), 420, NOW):
-            driver.move_to(moment.at)
-            driver.ask(moment.command)
+    live(path, 420, in_the_end=settle_and_close)
     digest(path)
     return path.read_bytes()
 

@@ -11,13 +11,13 @@ import pytest
 from api.program.platform import Platform
 from api.store.application import NotOurs
 from api.store.rebuild import is_outdated, rebuild
-from domain.access.events import Role
 from projections.replay import READ_MODELS, TABLES, views_version
 from tests.given import NOW
-from tests.local import HandClock, Where, database, execute, issue_keys, master_key_of_locals, query, tables
+from tests.local import HandClock, Where, database, execute, master_key_of_locals, query, tables
 from tests.postgres import a_database
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
+from tests.simulation.living import live
 from tests.simulation.outside import settle_and_close
 
 NOT_YET_OVER = "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL"
@@ -25,12 +25,7 @@ NOT_YET_OVER = "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL"
 
 def live_in(where: Where) -> None:
     """A long random life, some of it still under way."""
-    issue_keys(where, {"Pat": Role.OPERATOR, "Ada": Role.TESTER})
-    with closing(InProcess(where, HandClock(NOW))) as driver:
-        for moment in history(Random(7), 400, NOW):
-            driver.move_to(moment.at)
-            driver.ask(moment.command)
-        settle_and_close(driver)
+    live(where, 400, in_the_end=settle_and_close)
     assert query(where, NOT_YET_OVER)[0][0]
 
 
