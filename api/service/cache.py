@@ -43,7 +43,8 @@ class WeighedCache(Generic[K, V]):
     """A cache of values that grow in place, bounded by what they weigh and not by how many there are.
 
     A value is weighed at the first ``age`` after it came into a generation, and counted one heavier at each use: no
-    use may make it heavier by more than that. Two generations of up to ``limit`` are held, and what came in since.
+    use may make it heavier by more than that, unless it is weighed again. Two generations of up to ``limit`` are held,
+    and what came in since.
     """
 
     def __init__(self, limit: int, weigh: Callable[[V], int]) -> None:
@@ -67,6 +68,12 @@ class WeighedCache(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         self._young[key] = value
         self._unweighed.append(value)
+
+    def reweigh(self, key: K) -> None:
+        """Weigh again what has become heavier than its uses tell."""
+        value = self._young.get(key)
+        if value is not None:
+            self._unweighed.append(value)
 
     def drop(self, key: K) -> None:
         self._young.pop(key, None)

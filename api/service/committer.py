@@ -382,7 +382,11 @@ class Committer:
         """Write all that is left and make it durable; a transaction with nothing in it is rolled back."""
         store, head = self._store, flush.head
         self._append(flush)
-        store.keep_snapshots(snapshots(flush.appended, self._cache.get))
+        kept_states = tuple(snapshots(flush.appended, self._cache.get))
+        store.keep_snapshots(kept_states)
+        for each in kept_states:
+            if each.state is None:
+                self._cache.reweigh(each.stream)  # a job that closed may have fetched all its assignments at once
         if flush.kept:
             store.keep_answers(tuple(flush.kept.values()), flush.now)
         for purchase_id, kept in flush.ended:

@@ -66,6 +66,19 @@ def test_what_is_used_stays_however_much_else_comes(cache: WeighedCache[str, Gro
         assert cache.get("used") is used
 
 
+def test_what_became_heavy_at_once_counts_when_it_is_weighed_again(cache: WeighedCache[str, Growing]) -> None:
+    value = Growing([0])
+    cache.put("heavy", value)
+    cache.age()
+    value.extend(range(100))
+    cache.reweigh("heavy")
+    cache.reweigh("nobody")
+    cache.age()
+    cache.put("other", Growing(range(11)))
+    cache.age()
+    assert cache.get("heavy") is None
+
+
 def test_dropped_and_cleared_values_are_gone(cache: WeighedCache[str, Growing]) -> None:
     cache.put("old", Growing(range(11)))
     cache.age()
