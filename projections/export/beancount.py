@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from domain.ledger.accounts import Account, AccountKind, Side
 from projections.export.amounts import CURRENCY, decimal
-from projections.export.days import DayEnd, by_day, clock_of, day_of
+from projections.export.days import DayEnd, Opening, by_day, clock_of, day_of
 from projections.reconcile.journal import Posted
 
 _ROOTS = {
@@ -26,16 +26,14 @@ _UNSAFE = str.maketrans({'"': "'", "\\": "/", **{chr(code): " " for code in rang
 def beancount(entries: Iterable[Posted]) -> Iterator[str]:
     """The journal in pieces of text; credits are negative, ids in capitals because account names begin with them."""
     yield f'option "title" "Tallyhold"\noption "operating_currency" "{CURRENCY}"\n\n'
-    known: set[Account] = set()
     for one in by_day(entries):
-        if isinstance(one, DayEnd):
-            yield "".join(_asserted(one))
-            continue
-        for account, _, _ in one.entry.postings:
-            if account not in known:
-                known.add(account)
-                yield f"{day_of(one.occurred_at)} open {_name(account)} {CURRENCY}\n"
-        yield _transaction(one)
+        match one:
+            case Opening(account, day):
+                yield f"{day} open {_name(account)} {CURRENCY}\n"
+            case DayEnd():
+                yield "".join(_asserted(one))
+            case _:
+                yield _transaction(one)
 
 
 def _name(account: Account) -> str:

@@ -1,4 +1,4 @@
-"""The journal day by day, with what every account that moved holds at the end of its day."""
+"""The journal day by day: each account before its first entry, and what all that moved hold at the end of the day."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +10,13 @@ from domain.times import DAY, Instant
 from projections.reconcile.journal import Posted
 
 _EPOCH = date(1970, 1, 1)
+
+
+class Opening(NamedTuple):
+    """An account that the next entry is the first to move."""
+
+    account: Account
+    day: date
 
 
 class DayEnd(NamedTuple):
@@ -28,14 +35,17 @@ def clock_of(instant: Instant) -> str:
     return datetime.fromtimestamp(instant // 1_000, UTC).strftime("%H:%M:%S") + f".{instant % 1_000:03d}"
 
 
-def by_day(entries: Iterable[Posted]) -> Iterator[Posted | DayEnd]:
-    """All entries, and after the last one of each day its end."""
+def by_day(entries: Iterable[Posted]) -> Iterator[Opening | Posted | DayEnd]:
+    """All entries, each after the openings of its accounts, and after the last one of each day its end."""
     balances: dict[Account, int] = {}
     for day, of_day in groupby(entries, key=lambda posted: day_of(posted.occurred_at)):
         moved: dict[Account, None] = {}
         for posted in of_day:
-            yield posted
             for account, side, cents in posted.entry.postings:
-                balances[account] = balances.get(account, 0) + (cents if side is Side.DEBIT else -cents)
+                if account not in balances:
+                    balances[account] = 0
+                    yield Opening(account, day)
+                balances[account] += cents if side is Side.DEBIT else -cents
                 moved[account] = None
+            yield posted
         yield DayEnd(day, {account: balances[account] for account in moved})

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from domain.ledger.accounts import Account, AccountKind, Side
+from domain.ledger.accounts import AccountKind, Side
 from projections.export.amounts import CURRENCY, decimal
-from projections.export.days import DayEnd, by_day, clock_of, day_of
+from projections.export.days import DayEnd, Opening, by_day, clock_of, day_of
 from projections.reconcile.journal import Posted
 
 _TYPES = {
@@ -26,16 +26,14 @@ _UNSAFE = str.maketrans({";": ",", "|": "/", **{chr(code): " " for code in range
 def hledger(entries: Iterable[Posted]) -> Iterator[str]:
     """The journal in pieces of text; accounts carry their own names, credits are negative."""
     yield f"; Journal entries of Tallyhold; days are UTC\n\ncommodity 1000.00 {CURRENCY}\n\n"
-    known: set[Account] = set()
     for one in by_day(entries):
-        if isinstance(one, DayEnd):
-            yield "".join(_asserted(one))
-            continue
-        for account, _, _ in one.entry.postings:
-            if account not in known:
-                known.add(account)
+        match one:
+            case Opening(account):
                 yield f"account {account.name}  ; type: {_TYPES[account.kind]}\n"
-        yield _transaction(one)
+            case DayEnd():
+                yield "".join(_asserted(one))
+            case _:
+                yield _transaction(one)
 
 
 def _transaction(posted: Posted) -> str:
