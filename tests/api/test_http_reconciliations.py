@@ -23,6 +23,7 @@ from projections.reconcile.period import Period
 from projections.reconcile.statement import COLUMNS
 from tests.api.server import Client, Json, Platform, Unchanged, a_key, done, refused, wrong_fields
 from tests.local import Local, Where, database, query, run
+from tests.simulation.outside import BankLine, camt_053
 
 HEADER = ",".join(COLUMNS) + "\r\n"
 
@@ -175,6 +176,22 @@ def test_a_wrong_statement_is_named_and_nothing_is_kept(platform: Platform, oper
         assert "september.csv, line 2: currency is 'eur'" in problem.text
         twice = operator.post("/operator/reconciliations", {**asked, "statements": asked["statements"] * 2})
         assert wrong_fields(twice) == ["/statements"]
+
+
+def test_a_banks_statement_is_compared_as_well(platform: Platform, operator: Client) -> None:
+    _, asked = unknown_charge(platform)
+    at = int(datetime.fromisoformat(asked["from"]).timestamp()) * 1_000
+    name = f"B-{uuid4().hex}"
+    bank = {"name": "bank.xml", "content": camt_053([BankLine(name, at, -12)])}
+    run = done(
+        operator.post("/operator/reconciliations", {**asked, "statements": [bank], "timezone": "Asia/Tokyo"}), 201
+    )
+    assert (run["timezone"], run["statements"][0]["name"]) == ("Asia/Tokyo", "bank.xml")
+    assert run["evidence"]["bank"] == {"lines": 1, "inCents": 0, "outCents": 12}
+    assert run["evidence"]["gateway"] is None
+    one = found(operator, run, name)
+    assert (one["category"], one["account"], one["amountCents"]) == ("unknown_at_bank", "bank", -12)
+    assert wrong_fields(operator.post("/operator/reconciliations", {"timezone": "Mars/Olympus"})) == ["/timezone"]
 
 
 def test_a_rehearsal_keeps_nothing_and_a_repeat_is_the_same_run(platform: Platform, operator: Client) -> None:

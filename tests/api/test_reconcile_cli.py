@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -241,6 +242,23 @@ def test_more_lines_than_a_run_takes_are_refused(tmp_path: Path, monkeypatch: py
     file = written(tmp_path, *([*LINE[:2], f"txn_{n}", *LINE[3:]] for n in range(3)))
     with pytest.raises(StatementWrong, match="line 4: a run takes 2 lines at most"):
         Gateway(charges(Path(file)), Period())
+
+
+def test_two_gigabytes_are_refused_by_file_and_line_in_the_memory_of_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.reconcile.files.MAX_BYTES", 1_000_000)
+    file = tmp_path / "huge.csv"
+    with file.open("wb") as stream:
+        stream.write(",".join(COLUMNS).encode() + b"\r\n" + b"\r\n" * 600_000)
+        stream.truncate(2 * 1024**3)
+    tracemalloc.start()
+    try:
+        with pytest.raises(StatementWrong, match=r"huge.csv, line \d+: the file is longer than 1,000,000 bytes"):
+            list(statement_file(file).lines())
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
