@@ -61,7 +61,7 @@ def _pooled(fold: FoldBucket, buckets: Sequence[Bucket], count: int) -> Iterator
             for future in as_completed(futures):
                 yield futures[future], future.result()
         finally:
-            processes.shutdown(wait=False, cancel_futures=True)
+            processes.shutdown(cancel_futures=True)
 
 
 def _pickled(fold: FoldBucket, bucket: Bucket) -> bytes:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tests.bench import (
     audit,
+    columns,
     commands,
     evidence,
     floors,
@@ -50,6 +51,8 @@ BENCHES: dict[str, Bench] = {
     "growth-job-cold": partial(growth.run_job, is_cold=True),
     "audit": audit.run,
     "evidence": evidence.run,
+    **{name: partial(columns.run, name) for name in columns.CASES},
+    "partitions-large": columns.run_large,
 }
 
 
