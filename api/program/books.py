@@ -200,7 +200,7 @@ def _now(told: SQLSnapshot) -> Instant:
     return max(SystemClock().now(), told.last_time) if told.sandbox_now is None else told.sandbox_now
 
 
-_OPTIONS = {"from": "from", "asOf": "as-of", "knownAt": "known-at"}
+_OPTIONS = {"asOf": "as-of", "knownAt": "known-at"}
 
 
 def _time(option: str, text: str | None, zone: tzinfo) -> Instant | None:

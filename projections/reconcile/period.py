@@ -19,8 +19,8 @@ class Period:
     known_at: Instant | None = None
 
     def not_come(self, now: Instant) -> Iterator[str]:
-        """Which of its instants lie in the future, by name: what is told up to then would look whole, and not be."""
-        named = {"from": self.begins, "asOf": self.as_of, "knownAt": self.known_at}
+        """Which of its ends lie in the future, by name: what is told up to then would look whole, and not be."""
+        named = {"asOf": self.as_of, "knownAt": self.known_at}
         return (name for name, instant in named.items() if instant is not None and instant > now)
 
     def holds(self, recorded: Recorded[Any]) -> bool:

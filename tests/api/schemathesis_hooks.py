@@ -15,7 +15,7 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "resolveDispute": r"/resolutions/\d+/(assignmentId|payoutCents|feeCents)",
     "submitTask": r"/answers/.*|/proofValue",
     "issueKey": r"/principalId",
-    "reconcile": r"/(from|asOf|knownAt|timezone)|/statements(/\d+/content)?",
+    "reconcile": r"/(asOf|knownAt|timezone)|/statements(/\d+/content)?",
     "listEvents": r"\?after",
     "followEvents": r"\?(after|types)",
     "getJob": r"\?(asOf|knownAt|version)",

@@ -172,7 +172,8 @@ def test_read_models_of_another_version_are_made_anew(lived: Where, other: Where
     database(other).restore(tmp_path / "backup")
     assert is_outdated(database(other))
     rebuild(database(other), lambda done, total: None)
-    assert everything(other) == before
+    execute(other, "UPDATE head SET views_generation = views_generation - 1")
+    assert everything(other) == before, "only that they are new ones is told"
 
 
 def test_keys_of_persons_are_copied_apart(lived: Where, other: Where, tmp_path: Path) -> None:
