@@ -67,6 +67,7 @@ def streams(file: File) -> list[StreamEvents]:
     return [columns_of(recorded) for recorded in file.streams.values()]
 
 
+@settings(deadline=None)
 @given(numbers, numbers, numbers)
 def test_adding_is_associative_and_commutative_and_nothing_adds_nothing(a: Totals, b: Totals, c: Totals) -> None:
     assert merged([merged([a, b]), c]) == merged([a, merged([b, c])]) == merged([c, a, b])
@@ -112,6 +113,7 @@ def test_a_number_that_is_off_contradicts_the_others(file: File, streams: list[S
     assert [one.name for one in contradictions(whole, position + 1)] == ["events", "sum of positions"]
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_two_totals_differ_in_exactly_the_numbers_that_differ(one: Totals, other: Totals) -> None:
     found = list(differences("one", one, "other", other))
