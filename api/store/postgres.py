@@ -35,8 +35,11 @@ LOST_MILLISECONDS = 10_000
 LOCK_MILLISECONDS = 10_000
 """How long anybody waits for a lock."""
 STATEMENT_MILLISECONDS = 15_000
-STALLED_MILLISECONDS = 10_000
-"""A process that does nothing for so long in the middle of a transaction loses it, and with it the head's lock."""
+STALLED_MILLISECONDS = 45_000
+"""A process that does nothing for so long in the middle of a transaction loses it, and with it the head's lock.
+
+To approve a job of 10,000 slots that is not in memory takes a busy machine eleven seconds, in which it says nothing.
+"""
 OURS = "tallyhold"
 """The comment on the table ``head``, so that no other program's database is taken for ours."""
 MAKING = 0x54414C59
