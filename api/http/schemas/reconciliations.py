@@ -13,10 +13,13 @@ from projections.reconcile.breaks import Category
 
 
 class StatementIn(Request):
-    """A gateway's statement, CSV with the columns of a payout reconciliation report, or a bank's, camt.053."""
+    """A gateway's statement, CSV with the columns of a payout reconciliation report, or a bank's, camt.053.
+
+    As long as the body may be.
+    """
 
     name: Annotated[str, Field(max_length=200, pattern=NOT_BLANK)]
-    content: Annotated[str, Field(max_length=1_000_000)]
+    content: str
 
 
 class ReconciliationBody(Request):
