@@ -1,4 +1,4 @@
-"""A PostgreSQL server for all tests of one process, started when the first of them asks for it."""
+"""The order of the tests, and a PostgreSQL server for those of one process, started when the first asks for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,21 @@ import pytest
 
 from tests.local import Where, new_database
 from tests.postgres import a_database, a_server
+
+LONGEST = (
+    "test_house_rules.py",
+    "test_schemathesis.py",
+    "test_durability.py",
+    "test_machine.py",
+    "test_machine_over_http.py",
+    "test_demo.py",
+)
+"""Files whose few tests take long; they come first, so that no process works on one while all others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the order of the files but for those."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

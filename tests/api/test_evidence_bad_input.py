@@ -150,7 +150,16 @@ def test_a_checkpoint_of_another_log_a_wrong_key_and_no_checkpoint_are_named(
     failed(tallyhold(*asked, str(note), "--key", key), 1, "signature of tallyhold-sandbox does not fit")
 
 
+@pytest.fixture
+def heard_ctrl_c() -> Iterator[None]:
+    """As at a terminal: tests that were started in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.usefixtures("heard_ctrl_c")
 def test_an_interrupted_export_leaves_nothing_and_says_so(tmp_path: Path, number: signal.Signals) -> None:
     stream = UUID(int=7)
 
