@@ -55,7 +55,11 @@ class Call:
 
     def page(self, of: str, page: Page) -> Shown:
         """A page with the cursor to the next."""
-        return Shown({"data": page.items, "next": self.next(of, page)})
+        return Shown(self.listed(of, page))
+
+    def listed(self, of: str, page: Page) -> dict[str, Any]:
+        """A page as a part of an answer."""
+        return {"data": page.items, "next": self.next(of, page)}
 
     def next(self, of: str, page: Page) -> str | None:
         """The cursor to the next page, null at the end."""

@@ -1,6 +1,5 @@
 """Operators: disputes, principals and keys, the sandbox's clock."""
 
-from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -31,7 +30,7 @@ from api.http.streams import CSV
 from api.service import access, sandbox
 from api.service.committer import Reply
 from api.service.jobs import resolve_dispute
-from api.service.reads import Page, VerdictFilter
+from api.service.reads import VerdictFilter
 from domain import errors as e
 from domain.access.events import Role
 from domain.errors import invalid
@@ -56,8 +55,8 @@ async def _dispute_file(call: Call) -> Shown:
     work = [
         {
             **each.shown,
-            "earlierVerdicts": _verdict_page(
-                call, VerdictFilter(tester_id=UUID(each.shown["testerUserId"])), each.on_tester
+            "earlierVerdicts": call.listed(
+                _verdicts_of(VerdictFilter(tester_id=UUID(each.shown["testerUserId"]))), each.on_tester
             ),
         }
         for each in found.work.items
@@ -65,14 +64,10 @@ async def _dispute_file(call: Call) -> Shown:
     body = {
         **found.head,
         "terms": found.terms,
-        "earlierVerdicts": _verdict_page(call, owner, found.on_owner),
+        "earlierVerdicts": call.listed(_verdicts_of(owner), found.on_owner),
         "assignments": {"data": work, "next": call.next(of, found.work)},
     }
     return Shown(body, etag=found.version)
-
-
-def _verdict_page(call: Call, on: VerdictFilter, page: Page) -> dict[str, Any]:
-    return {"data": page.items, "next": call.next(_verdicts_of(on), page)}
 
 
 def _verdicts_of(on: VerdictFilter) -> str:
@@ -82,8 +77,8 @@ def _verdicts_of(on: VerdictFilter) -> str:
 
 async def _verdicts(call: Call) -> Shown:
     on = call.query.wanted()
-    page = call.service.reads.verdicts(on, call.page_after(_verdicts_of(on)), call.query.limit)
-    return Shown(_verdict_page(call, on, page))
+    of = _verdicts_of(on)
+    return call.page(of, call.service.reads.verdicts(on, call.page_after(of), call.query.limit))
 
 
 async def _resolve(call: Call) -> Reply:
