@@ -4,6 +4,7 @@ The stored form is a JSON object of the whole envelope but stream, version and p
 their own. The topic is the short name of the catalogue, so that code may move and history stays readable.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -72,6 +73,12 @@ def to_recorded(stream: UUID, version: int, position: int, name: str, state: byt
         causation_id=envelope.causation_id,
         event=envelope.event,
     )
+
+
+def recorded_in(rows: Iterable[Sequence[Any]]) -> Iterator[Recorded[Any]]:
+    """The events of rows that SELECT_EVENTS gives. Raises MapperDeserialisationError."""
+    for stream, *rest in rows:
+        yield to_recorded(UUID(stream), *rest)
 
 
 def event_in(state: bytes, kind: type[E]) -> E:

@@ -15,13 +15,13 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any, TypeAlias
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
-from api.store.mapper import to_recorded
+from api.store.mapper import recorded_in
 from api.store.rows import Params, RowBatch
-from api.store.schema import create_indexes, create_table
+from api.store.schema import SELECT_EVENTS, create_indexes, create_table
 from api.store.sessions import Session
 from projections.replay import TABLES, changes, views_version
 
@@ -40,10 +40,7 @@ Progress = Callable[[int, int], None]
 Statements: TypeAlias = list[tuple[str, Params]]
 
 _HEAD = "SELECT position FROM head"
-_PAGE = (
-    "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
-    "WHERE position > ? AND position <= ? ORDER BY position"
-)
+_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
 
 
 def is_outdated(database: Database) -> bool:
@@ -144,7 +141,7 @@ def _begin(session: Session) -> int:
 
 def _statements(page: Sequence[Sequence[Any]]) -> Statements:
     batch = RowBatch(NEW)
-    batch.take(changes([to_recorded(UUID(stream), *rest) for stream, *rest in page]))
+    batch.take(changes(recorded_in(page)))
     return list(batch.statements())
 
 

@@ -20,6 +20,7 @@ RECENT_STREAMS = 16_384
 stream_key: Callable[[UUID], str] = lru_cache(RECENT_STREAMS)(attrgetter("hex"))
 """A stream's id as it is stored."""
 
+SELECT_EVENTS = "SELECT originator_id, originator_version, position, topic, state FROM stored_events"
 INSERT_EVENT = (
     "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
 )

@@ -1,15 +1,15 @@
 """What the read models of the ledger tell at one position, while the platform goes on."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
-from uuid import UUID
 
 from eventsourcing.persistence import MapperDeserialisationError
 
 from api.evidence import tree
 from api.service.ports import StoreFailed
-from api.store.mapper import to_recorded
+from api.store.mapper import recorded_in
+from api.store.schema import SELECT_EVENTS
 from api.store.sessions import Reader
 from api.store.sql_reads import BALANCES_OF_ALL_ACCOUNTS
 from domain.recorded import Recorded
@@ -19,10 +19,7 @@ from projections.reconcile.closed import Closing
 from projections.reconcile.told import JournalRow, WalletRow
 
 AT_ONCE = 1_000
-_PAGE = (
-    "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
-    "WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
-)
+_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
 
 
 class SQLSnapshot:
@@ -70,14 +67,13 @@ class SQLReplay:
             page = self._reader.rows(_PAGE, (after, upto, AT_ONCE))
             if not page:
                 return
-            for stream, *rest in page:
-                yield _recorded(stream, *rest)
+            yield from _recorded(page)
             after = page[-1]["position"]
 
 
-def _recorded(stream: str, version: int, position: int, topic: str, state: bytes) -> Recorded[Any]:
+def _recorded(page: Sequence[Any]) -> Iterator[Recorded[Any]]:
     try:
-        return to_recorded(UUID(stream), version, position, topic, state)
+        yield from recorded_in(page)
     except MapperDeserialisationError as error:
         raise StoreFailed(str(error).rstrip(".")) from error
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from eventsourcing.persistence import Mapper
 
 from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed
-from api.store.mapper import to_recorded
+from api.store.mapper import recorded_in, to_recorded
 from api.store.rows import RowBatch
-from api.store.schema import APPLICATION, INSERT_EVENT, SCHEMA_VERSION, event_rows, stream_key
+from api.store.schema import APPLICATION, INSERT_EVENT, SCHEMA_VERSION, SELECT_EVENTS, event_rows, stream_key
 from api.store.sessions import OutcomeUnknown, Session, first
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
@@ -107,11 +107,10 @@ class SQLStore:
     def events_after(self, position: int, streams: Iterable[UUID]) -> Sequence[Recorded[Any]]:
         keys = [stream_key(stream) for stream in streams]
         rows = self._session.read(
-            "SELECT originator_id, originator_version, position, topic, state FROM stored_events "
-            f"WHERE position > ? AND originator_id IN ({', '.join('?' * len(keys))}) ORDER BY position",
+            f"{SELECT_EVENTS} WHERE position > ? AND originator_id IN ({', '.join('?' * len(keys))}) ORDER BY position",
             (position, *keys),
         )
-        return [to_recorded(UUID(stream), *rest) for stream, *rest in rows]
+        return list(recorded_in(rows))
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         stored = [self._mapper.to_stored_event(one) for one in recorded]  # type: ignore[arg-type]

@@ -17,10 +17,10 @@ from api.evidence.tiles import WIDTH
 from api.evidence.tree import HASH_BYTES
 from api.service.snapshots import DECIDERS, encoded
 from api.store.databases import Database
-from api.store.mapper import to_recorded
+from api.store.mapper import recorded_in, to_recorded
 from api.store.rebuild import PAGE, Progress
 from api.store.replayed import replayed
-from api.store.schema import stream_key
+from api.store.schema import SELECT_EVENTS, stream_key
 from api.store.sessions import Reader
 from api.store.sql_digest import log_origin, read_tile
 from domain.recorded import Recorded
@@ -195,11 +195,9 @@ def _compare_views(reader: Reader, verdict: Verdict, progress: Any) -> None:
 
 
 def _pages(reader: Reader) -> Iterator[list[Recorded[Any]]]:
-    with reader.stream(
-        "SELECT originator_id, originator_version, position, topic, state FROM stored_events ORDER BY position"
-    ) as rows:
+    with reader.stream(f"{SELECT_EVENTS} ORDER BY position") as rows:
         while page := list(islice(rows, PAGE)):
-            yield [to_recorded(UUID(stream), *rest) for stream, *rest in page]
+            yield list(recorded_in(page))
 
 
 def _differences(table: Table, kept: Reader, replayed: sqlite3.Connection, verdict: Verdict) -> Iterator[Finding]:
