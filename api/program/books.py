@@ -17,20 +17,12 @@ from api.cli.progress import progress
 from api.cli.proofs import LogFormat, export_log
 from api.cli.reconciling import run, write_evidence
 from api.http.schemas.base import parse_instant
-from api.program.platform import (
-    database_at,
-    existing,
-    log_of,
-    run_command,
-    set_up,
-    signing,
-)
+from api.program.platform import Platform, database_at, existing, log_of, run_command, run_commands, set_up, signing
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
 from api.service.explain import explain_entry
 from api.service.ids import new_id
 from api.service.portable_proof import whole_log
 from api.service.reconciliations import keep_run
-from api.service.service import Service
 from api.settings import WrongSettings, read_settings
 from api.store.databases import SystemClock
 from api.store.sql_snapshot import SQLReplays, SQLSnapshot, snapshot
@@ -156,15 +148,10 @@ def close_command(
         wanted = _month(month, timezone)
         replays = SQLReplays(database_at(settings).reader)
 
-        async def story(service: Service) -> dict[str, Any]:
-            service.committer.start()
-            try:
-                return await close(service, replays.replay, wanted, statement or [])
-            finally:
-                await service.committer.close()
+        async def story(platform: Platform) -> dict[str, Any]:
+            return await close(platform.service, replays.replay, wanted, statement or [])
 
-        with set_up(settings, existing) as platform:
-            closed = asyncio.run(story(platform.service))
+        closed = run_commands(settings, existing, story)
         show(closed, as_json, lambda: _closed_text(closed))
 
 

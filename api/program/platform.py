@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ from api.store.sql_reads import SQLReads
 from api.store.sql_snapshot import SQLReplays
 from api.store.sql_store import SQLStore
 from domain.recorded import CONSOLE
+
+T = TypeVar("T")
 
 
 class Platform:
@@ -122,11 +124,8 @@ def set_up(settings: Settings, find: Callable[[Settings], Database]) -> Abstract
 @contextmanager
 def log_of(settings: Settings) -> Iterator[EventLog]:
     """The log of a database that is there, to be read beside whatever server there is."""
-    application = existing(settings).log()
-    try:
+    with closing(database_at(settings).existing_log()) as application:
         yield EventLog(application)
-    finally:
-        application.close()
 
 
 @contextmanager
@@ -140,13 +139,15 @@ def signing(settings: Settings) -> Iterator[Platform]:
         yield platform
 
 
-def run_command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[str, Any]:
-    """Decide one command beside whatever server there is."""
+def run_commands(
+    settings: Settings, find: Callable[[Settings], Database], story: Callable[[Platform], Awaitable[T]]
+) -> T:
+    """Decide commands beside whatever server there is."""
 
-    async def run(platform: Platform) -> Reply:
+    async def run(platform: Platform) -> T:
         platform.service.committer.start()
         try:
-            return await platform.service.command(make(platform), Context(CONSOLE))
+            return await story(platform)
         except Unavailable as refusal:
             raise refusal.__cause__ or refusal from None
         finally:
@@ -154,6 +155,15 @@ def run_command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict
 
     # What has failed is told by its sentence.
     logging.getLogger("tallyhold").addHandler(logging.NullHandler())
-    with set_up(settings, database_at) as platform:
-        body: dict[str, Any] = msgspec.json.decode(asyncio.run(run(platform)).body)
-        return body
+    with set_up(settings, find) as platform:
+        return asyncio.run(run(platform))
+
+
+def run_command(settings: Settings, make: Callable[[Platform], UseCase]) -> dict[str, Any]:
+    """Decide one command beside whatever server there is."""
+
+    async def story(platform: Platform) -> Reply:
+        return await platform.service.command(make(platform), Context(CONSOLE))
+
+    body: dict[str, Any] = msgspec.json.decode(run_commands(settings, database_at, story).body)
+    return body
