@@ -26,6 +26,7 @@ from api.service.reconciliations import keep_run
 from api.settings import WrongSettings, read_settings
 from api.store.databases import SystemClock
 from api.store.sql_snapshot import SQLReplays, SQLSnapshot, snapshot
+from domain.errors import NotFound
 from domain.times import Instant
 from projections.ledger import entry_number
 from projections.reconcile.journal import posted
@@ -85,6 +86,8 @@ def export_statement_command(
                 raise WrongSettings(f"The option --month must not be in the future; it is {iso(now)}.")
             events = log.events(log.position(), told)
             made = statement_of(events, holder, wanted, is_owner=owner is not None)
+        if not made.is_known:
+            raise NotFound(f"There is no {'owner' if owner else 'tester'} {holder}.")
         write_text(FORMS[format_](made), out)
 
 

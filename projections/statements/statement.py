@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from domain.access.events import Registered, Role
 from domain.job.events import Created
 from domain.ledger.accounts import AccountKind
 from domain.ledger.journal import EntryType
@@ -45,6 +46,8 @@ class Statement:
     holder: UUID
     month: Month
     is_owner: bool
+    is_known: bool = False
+    """Whether the log tells of such a holder."""
     opening_free_cents: int = 0
     opening_escrow_cents: int = 0
     movements: list[Movement] = field(default_factory=list)
@@ -79,17 +82,26 @@ _FREE = {AccountKind.OWNER_CREDITS: True, AccountKind.TESTER_PAYABLE: False}
 
 
 def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, *, is_owner: bool) -> Statement:
-    """Read the log up to the end of a month. Memory grows with the jobs and the month's movements."""
+    """Read the log up to the end of a month, and on until it tells of the holder.
+
+    Memory grows with the jobs and the month's movements.
+    """
     made = Statement(holder, month, is_owner)
     titles: dict[UUID, str] = {}
+    role = Role.OWNER if is_owner else Role.TESTER
     for recorded in log:
-        if recorded.occurred_at >= month.ends:
+        is_over = recorded.occurred_at >= month.ends
+        if is_over and made.is_known:
             break
+        if isinstance(recorded.event, Registered) and recorded.event.principal_id == holder:
+            made.is_known |= recorded.event.role is role
         if isinstance(recorded.event, Created) and (not is_owner or recorded.event.owner_id == holder):
             titles[recorded.stream] = recorded.event.terms.title
         for posted in posted_by(recorded):
             if holder == (posted.entry.owner_id if is_owner else posted.entry.tester_id):
-                _move(made, posted, titles)
+                made.is_known = True
+                if not is_over:
+                    _move(made, posted, titles)
     return made
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from domain.access.events import Role
 from projections.statements.forms import as_csv, as_html, as_json
 from projections.statements.months import Month, month_of
 from projections.statements.statement import Statement, statement
-from tests.local import query
+from tests.local import issue_keys, query
 from tests.program import failed, tallyhold, url
 from tests.simulation.books import File
 from tests.simulation.lives import live_a_year
@@ -107,6 +108,19 @@ def test_a_statement_is_written_from_the_command_line(path: Path, tmp_path: Path
     assert len(outcome.stdout.splitlines()) >= 3
     failed(tallyhold(*asked[:4], "--month", "2025-13", "--format", "csv", "--db", url(path)), 2, "like 2026-10")
     failed(tallyhold(*asked, "--tester", tester, "--format", "csv"), 2, "one of --owner and --tester")
+    unknown = str(UUID(int=7))
+    for role, holder in (("owner", unknown), ("tester", unknown), ("tester", owner)):
+        outcome = tallyhold(*asked[:2], f"--{role}", holder, *asked[4:], "--format", "csv")
+        failed(outcome, 1, f"There is no {role} {holder}.")
+
+
+def test_a_holder_is_known_from_its_registration(tmp_path: Path) -> None:
+    path = tmp_path / "tallyhold.sqlite"
+    ada = issue_keys(path, {"Ada": Role.TESTER})["Ada"]
+    asked = ("export", "statement", "--month", "2025-01", "--format", "csv", "--db", url(path))
+    assert tallyhold(*asked, "--tester", str(ada.id)).returncode == 0
+    assert tallyhold(*asked, "--month", "2024-12", "--tester", str(ada.id)).returncode == 0
+    failed(tallyhold(*asked, "--owner", str(ada.id)), 1, "There is no owner")
 
 
 def test_months_have_their_days() -> None:
