@@ -6,7 +6,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from api.evidence import tree
-from api.evidence.tiles import grown
+from api.evidence.tiles import WIDTH, grown
 from api.service.ports import RefusalNote
 from api.store.audit_index import Whose, index_rows
 from api.store.sessions import Reader, Session, first
@@ -14,8 +14,8 @@ from domain.times import Instant
 
 _POSITION = "SELECT position FROM digest"
 FORGOTTEN_AT_ONCE = 100
-AT_ONCE = 1_024
-"""Events of one step: some milliseconds of work, and one short transaction."""
+AT_ONCE = WIDTH
+"""Events of one step, at most: each tile of the tree is written once, and commands are held up for milliseconds."""
 
 
 class SQLDigest:
@@ -49,7 +49,7 @@ class SQLDigest:
         rows = self._reader.rows(
             "SELECT originator_id, originator_version, topic, state, position FROM stored_events "
             "WHERE position > ? ORDER BY position LIMIT ?",
-            (before, AT_ONCE),
+            (before, AT_ONCE - before % AT_ONCE),
         )
         if rows:
             leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest, _ in rows]

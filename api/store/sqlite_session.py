@@ -9,12 +9,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.sqlite import CACHE_KIB, connect
+from api.store.sqlite_checkpoints import Checkpointer
 from projections.read_model import Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 SMALL_CACHE_KIB = 2_048
+LATEST_CHECKPOINT_PAGES = 64_000
+"""A connection that serves makes a checkpoint itself once the log is as long as this: the thread has not kept up."""
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -43,7 +46,12 @@ class SQLiteSession:
 
     def __init__(self, path: Path, *, wait_seconds: float = 0, is_durable: bool = True) -> None:
         self._connection = connect(str(path), timeout=wait_seconds)
-        if not is_durable:
+        self._written = 0
+        self._checkpointer: Checkpointer | None = None
+        if is_durable:
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {LATEST_CHECKPOINT_PAGES}")
+            self._checkpointer = Checkpointer(self._connection, lambda: connect(str(path), cache_kib=SMALL_CACHE_KIB))
+        else:
             self._connection.execute("PRAGMA synchronous = NORMAL")
 
     @translated
@@ -58,6 +66,7 @@ class SQLiteSession:
     @translated
     def write(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         self._connection.executemany(sql, rows)
+        self._written += len(rows)
 
     @translated
     def define(self, statement: str) -> None:
@@ -69,12 +78,17 @@ class SQLiteSession:
     @translated
     def commit(self) -> None:
         self._connection.execute("COMMIT")
+        if self._checkpointer is not None:
+            self._checkpointer.committed(self._written)
+        self._written = 0
 
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         self._connection.close()
 
 
