@@ -19,7 +19,7 @@ from psycopg.rows import DictRow, dict_row
 
 from api.store.application import NotOurs, Tallyhold
 from api.store.schema import (
-    INSERT_EVENT,
+    INSERT_EVENTS,
     LOG,
     SCHEMA_VERSION,
     create_views,
@@ -111,7 +111,7 @@ class LogRecorder(PostgresProcessRecorder):
             position = head["position"]
             rows, peaks = event_rows(position, bytes(head["peaks"]), stored_events)
             if rows:
-                c.executemany(with_marks(INSERT_EVENT), rows)
+                c.executemany(with_marks(INSERT_EVENTS.one), rows)
             end = position + len(stored_events)
             c.execute("UPDATE head SET position = %s, peaks = %s", (end, peaks))
             c.execute("NOTIFY stored_events")

@@ -1,17 +1,19 @@
 """Transactions and snapshots on PostgreSQL. A lost connection is made anew with the next transaction or read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.rows import no_result
 
 from api.service.ports import StoreBusy, StoreFailed
 from api.store import postgres
 from api.store.postgres import DatabaseClock, connect, with_marks
+from api.store.row_statements import RowStatement
 from api.store.schema import in_postgres
 from api.store.sessions import OutcomeUnknown
 from projections.read_model import Value
@@ -23,6 +25,7 @@ _NOW = "SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint"
 _OURS = (psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
 """What was asked is wrong, not the store: a bug of ours."""
 
+_encode = msgspec.json.Encoder().encode
 marked = lru_cache(1_024)(with_marks)
 
 
@@ -74,6 +77,8 @@ class PostgresSession:
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = connect(self._url)
+        # Rows are found by their index, however few the tables had when a statement was planned.
+        connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off")
         if not self._is_durable:
             connection.execute("SET synchronous_commit = off")
         if connection.info.server_version >= 17_00_00:
@@ -103,27 +108,34 @@ class PostgresSession:
         if rows:
             self._gathered.append((marked(sql), rows))
 
+    def put(self, statement: RowStatement, rows: Sequence[Sequence[Value]]) -> None:
+        if rows:
+            self.write(statement.many, [(_as_json(statement.columns, rows),)])
+
     def define(self, statement: str) -> None:
         self.send()
         with self._translated():
             self._live().execute(in_postgres(statement))
 
     def send(self) -> None:
-        if not self._gathered:
-            return
+        if self._gathered:
+            with self._translated():
+                self._send(self._live())
+
+    def _send(self, connection: psycopg.Connection[Any], *last: str) -> None:
+        """What was gathered, and then these statements, in one round trip."""
         gathered, self._gathered = self._gathered, []
-        with self._translated():
-            connection = self._live()
-            with connection.pipeline(), connection.cursor() as cursor:
-                for sql, rows in gathered:
-                    cursor.executemany(sql, rows)
+        with connection.pipeline(), connection.cursor() as cursor:
+            for sql, rows in gathered:
+                cursor.executemany(sql, rows)
+            for sql in last:
+                cursor.execute(sql)
 
     def commit(self) -> None:
-        self.send()
         with self._translated():
             connection = self._live()
             try:
-                connection.execute("COMMIT")
+                self._send(connection, "COMMIT")
             except psycopg.OperationalError as error:
                 self._drop()
                 raise OutcomeUnknown(_sentence(error)) from error
@@ -166,6 +178,15 @@ class PostgresSession:
         except psycopg.Error as error:
             self._drop()
             raise StoreFailed(_sentence(error)) from error
+
+
+def _as_json(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
+    """Rows as objects; bytes are in the words in which the database reads them."""
+    return _encode([dict(zip(columns, map(_shown, row), strict=True)) for row in rows]).decode()
+
+
+def _shown(value: Value) -> Value:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
 class PostgresReader:

@@ -20,6 +20,7 @@ from uuid import uuid4
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
 from api.store.mapper import recorded_in
+from api.store.row_statements import RowStatement
 from api.store.rows import Params, RowBatch
 from api.store.schema import SELECT_EVENTS, create_indexes, create_table
 from api.store.sessions import Session
@@ -37,7 +38,7 @@ BUSY_SECONDS = 60.0
 Progress = Callable[[int, int], None]
 """Told after each page: events done, and all there are."""
 
-Statements: TypeAlias = list[tuple[str, Params]]
+Statements: TypeAlias = list[tuple[RowStatement, Params]]
 
 _HEAD = "SELECT position FROM head"
 _PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
@@ -146,8 +147,8 @@ def _statements(page: Sequence[Sequence[Any]]) -> Statements:
 
 
 def _write(session: Session, statements: Statements) -> None:
-    for sql, params in statements:
-        session.write(sql, params)
+    for statement, rows in statements:
+        session.put(statement, rows)
 
 
 def _swap(session: Session) -> None:

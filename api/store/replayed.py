@@ -26,8 +26,8 @@ def replayed(
         for page in pages:
             batch = RowBatch()
             batch.take(changes(page))
-            for sql, params in batch.statements():
-                connection.executemany(sql, params)
+            for write, rows in batch.statements():
+                connection.executemany(write.one, rows)
             done += len(page)
             told(done)
         yield connection

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from operator import itemgetter
 
+from api.store.row_statements import RowStatement, add, insert, update
 from projections.read_model import Add, Change, Insert, Table, Update, Value
 
 Params = list[tuple[Value, ...]]
@@ -52,17 +53,17 @@ class RowBatch:
         for column, amount in change.added.items():
             gathered.added[column] += amount
 
-    def statements(self) -> Iterator[tuple[str, Params]]:
-        """SQL with its parameters: first the new rows, then what changes in those that were there."""
+    def statements(self) -> Iterator[tuple[RowStatement, Params]]:
+        """Statements with their rows: first the new rows, then what changes in those that were there."""
         for table, rows in self._inserts.values():
-            yield _insert_sql(self._prefix, table), [_values(table)(row) for row in rows.values()]
-        by_shape: dict[str, Params] = {}
-        for update in self._updates.values():
-            sql = _update_sql(self._prefix, update.table, tuple(update.values), tuple(update.added))
-            by_shape.setdefault(sql, []).append((*update.values.values(), *update.added.values(), update.key))
-        for add in self._adds.values():
-            sql = _add_sql(self._prefix, add.table, tuple(add.row), tuple(add.added))
-            by_shape.setdefault(sql, []).append((*add.row.values(), *add.added.values()))
+            yield _inserting(self._prefix, table), [_values(table)(row) for row in rows.values()]
+        by_shape: dict[RowStatement, Params] = {}
+        for each in self._updates.values():
+            statement = _updating(self._prefix, each.table, tuple(each.values), tuple(each.added))
+            by_shape.setdefault(statement, []).append((*each.values.values(), *each.added.values(), each.key))
+        for sums in self._adds.values():
+            statement = _adding(self._prefix, sums.table, tuple(sums.row), tuple(sums.added))
+            by_shape.setdefault(statement, []).append((*sums.row.values(), *sums.added.values()))
         yield from by_shape.items()
 
 
@@ -83,26 +84,15 @@ def _values(table: Table) -> Callable[[dict[str, Value]], tuple[Value, ...]]:
 
 
 @cache
-def _insert_sql(prefix: str, table: Table) -> str:
-    """A statement that takes a value for every column."""
-    return f"INSERT INTO {prefix}{table.name} ({', '.join(table.columns)}) VALUES ({_marks(len(table.columns))})"
+def _inserting(prefix: str, table: Table) -> RowStatement:
+    return insert(prefix + table.name, table.columns)
 
 
 @cache
-def _update_sql(prefix: str, table: Table, values: tuple[str, ...], added: tuple[str, ...]) -> str:
-    sets = [f"{column} = ?" for column in values] + [f"{column} = {column} + ?" for column in added]
-    return f"UPDATE {prefix}{table.name} SET {', '.join(sets)} WHERE {table.key} = ?"
+def _updating(prefix: str, table: Table, values: tuple[str, ...], added: tuple[str, ...]) -> RowStatement:
+    return update(prefix + table.name, table.key, values, added)
 
 
 @cache
-def _add_sql(prefix: str, table: Table, row: tuple[str, ...], added: tuple[str, ...]) -> str:
-    columns = (*row, *added)
-    sums = ", ".join(f"{column} = {prefix}{table.name}.{column} + excluded.{column}" for column in added)
-    return (
-        f"INSERT INTO {prefix}{table.name} ({', '.join(columns)}) VALUES ({_marks(len(columns))}) "
-        f"ON CONFLICT ({table.key}) DO UPDATE SET {sums}"
-    )
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
+def _adding(prefix: str, table: Table, row: tuple[str, ...], added: tuple[str, ...]) -> RowStatement:
+    return add(prefix + table.name, table.key, row, added)

@@ -9,6 +9,7 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 
 from api.evidence import tree
+from api.store.row_statements import insert
 from projections.read_model import Table
 from projections.replay import TABLES
 
@@ -21,9 +22,7 @@ stream_key: Callable[[UUID], str] = lru_cache(RECENT_STREAMS)(attrgetter("hex"))
 """A stream's id as it is stored."""
 
 SELECT_EVENTS = "SELECT originator_id, originator_version, position, topic, state FROM stored_events"
-INSERT_EVENT = (
-    "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
-)
+INSERT_EVENTS = insert("stored_events", ("position", "originator_id", "originator_version", "topic", "state"))
 
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
@@ -91,7 +90,7 @@ def create_indexes(table: Table, generation: str) -> Iterator[str]:
 def event_rows(
     position: int, peaks: bytes, stored: Sequence[StoredEvent]
 ) -> tuple[list[tuple[int, str, int, str, bytes]], bytes]:
-    """What INSERT_EVENT takes to write events after a position, and the peaks of the tree with them."""
+    """What INSERT_EVENTS takes to write events after a position, and the peaks of the tree with them."""
     rows = []
     leaves = []
     for number, event in enumerate(stored, position + 1):

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from api.service.ports import StoreFailed
+from api.store.row_statements import RowStatement
 from projections.read_model import Value
 
 
@@ -30,6 +31,9 @@ class Session(Protocol):
 
     def write(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         """Run a statement for each of these parameters, now or with the next ones."""
+
+    def put(self, statement: RowStatement, rows: Sequence[Sequence[Value]]) -> None:
+        """Write rows of one table, now or with the next ones. No two of them may be the same row."""
 
     def define(self, statement: str) -> None:
         """Make, rename or drop a table, within the transaction."""

@@ -9,10 +9,23 @@ from api.evidence import tree
 from api.evidence.tiles import WIDTH, grown
 from api.service.ports import RefusalNote
 from api.store.audit_index import Whose, index_rows
+from api.store.row_statements import insert
 from api.store.sessions import Reader, Session, first
 from domain.times import Instant
 
 _POSITION = "SELECT position FROM digest"
+_TILES = insert(
+    "tiles", ("level", "number", "hashes"), "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes"
+)
+_PLACES = insert(
+    "audit_index",
+    ("key", "block", "places"),
+    "ON CONFLICT (key, block) DO UPDATE SET places = audit_index.places | excluded.places",
+)
+_REFUSALS = insert(
+    "refusals",
+    ("at", "actor_kind", "actor_id", "key_id", "operation", "path", "status", "code", "detail", "request_id"),
+)
 FORGOTTEN_AT_ONCE = 100
 AT_ONCE = WIDTH
 """Events of one step, at most: each tile of the tree is written once, and commands are held up for milliseconds."""
@@ -62,22 +75,13 @@ class SQLDigest:
 
     def _write(self, position: int, tiles: list[tuple[int, int, bytes]], found: list[tuple[int, int, int]]) -> None:
         self._session.write("UPDATE digest SET position = ?", [(position,)])
-        self._session.write(
-            "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?) "
-            "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
-            tiles,
-        )
-        self._session.write(
-            "INSERT INTO audit_index (key, block, places) VALUES (?, ?, ?) "
-            "ON CONFLICT (key, block) DO UPDATE SET places = audit_index.places | excluded.places",
-            found,
-        )
+        self._session.put(_TILES, tiles)
+        self._session.put(_PLACES, found)
 
     def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
         with self._transaction():
-            self._session.write(
-                "INSERT INTO refusals (at, actor_kind, actor_id, key_id, operation, path, status, code, detail, "
-                "request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._session.put(
+                _REFUSALS,
                 [(*_who(n), n.operation, n.path, n.status, n.code, n.detail, n.request_id) for n in notes],
             )
             if dropped:

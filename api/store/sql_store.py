@@ -9,8 +9,9 @@ from eventsourcing.persistence import Mapper
 
 from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed
 from api.store.mapper import recorded_in, to_recorded
+from api.store.row_statements import insert
 from api.store.rows import RowBatch
-from api.store.schema import APPLICATION, INSERT_EVENT, SCHEMA_VERSION, SELECT_EVENTS, event_rows, stream_key
+from api.store.schema import APPLICATION, INSERT_EVENTS, SCHEMA_VERSION, SELECT_EVENTS, event_rows, stream_key
 from api.store.sessions import OutcomeUnknown, Session, first
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
@@ -30,7 +31,9 @@ ASK_SECONDS = 10.0
 """How long a database that was lost while it committed is asked for what it did."""
 ASK_PAUSE_SECONDS = 0.1
 
-_KEPT_COLUMNS = "scope, fingerprint, status, body, location, etag, position, purchase_id"
+_KEPT_COLUMNS = ("scope", "fingerprint", "status", "body", "location", "etag", "position", "purchase_id")
+_SELECT_KEPT = f"SELECT {', '.join(_KEPT_COLUMNS)} FROM kept_answers"
+_KEEP = insert("kept_answers", ("kept_at", *_KEPT_COLUMNS))
 _ASSIGNMENT = (
     "assignment_id, tester_id, tester_public_id, variant_id, reserved_until, status, started_at, hard_deadline, "
     "completed_at, duration_minutes, earned_cents, earned_fee_cents, wrong_proofs"
@@ -115,7 +118,7 @@ class SQLStore:
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         stored = [self._mapper.to_stored_event(one) for one in recorded]  # type: ignore[arg-type]
         rows, self._peaks = event_rows(self._position, self._peaks, stored)
-        self._session.write(INSERT_EVENT, rows)
+        self._session.put(INSERT_EVENTS, rows)
         self._position += len(stored)
         self._last = recorded[-1]
         self.apply(changes(recorded))
@@ -123,8 +126,8 @@ class SQLStore:
     def apply(self, row_changes: Iterable[Change]) -> None:
         batch = RowBatch()
         batch.take(row_changes)
-        for sql, params in batch.statements():
-            self._session.write(sql, params)
+        for statement, rows in batch.statements():
+            self._session.put(statement, rows)
 
     def send(self) -> None:
         self._session.send()
@@ -146,15 +149,12 @@ class SQLStore:
     def next_due(self, without: Sequence[UUID]) -> Instant | None:
         aside = [str(job_id) for job_id in without]
         left_out = _left_out(aside)
-        due = [
-            first(
-                self._session.read(
-                    f"SELECT due_at FROM {table} WHERE due_at IS NOT NULL {left_out} ORDER BY due_at LIMIT 1", aside
-                )
-            )
+        earliest = (
+            f"(SELECT due_at FROM {table} WHERE due_at IS NOT NULL {left_out} ORDER BY due_at LIMIT 1)"
             for table in ("jobs", "assignments")
-        ]
-        return min((row[0] for row in due if row), default=None)
+        )
+        rows = self._session.read(f"SELECT {', '.join(earliest)}", aside * 2)
+        return min((due_at for due_at in rows[0] if due_at is not None), default=None)
 
     def granted_cents(self, tester_id: UUID) -> int:
         row = first(self._session.read("SELECT granted_cents FROM wallets WHERE tester_id = ?", (str(tester_id),)))
@@ -166,12 +166,12 @@ class SQLStore:
 
     def kept_answers(self, scopes: Sequence[bytes]) -> Mapping[bytes, KeptAnswer]:
         marks = ", ".join("?" * len(scopes))
-        rows = self._session.read(f"SELECT {_KEPT_COLUMNS} FROM kept_answers WHERE scope IN ({marks})", scopes)
+        rows = self._session.read(f"{_SELECT_KEPT} WHERE scope IN ({marks})", scopes)
         return {row[0]: _kept_answer(row) for row in rows}
 
     def keep_answers(self, answers: Sequence[KeptAnswer], now: Instant) -> None:
-        self._session.write(
-            f"INSERT INTO kept_answers (kept_at, {_KEPT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self._session.put(
+            _KEEP,
             [
                 (now, a.scope, a.fingerprint, a.status, a.body, a.location, a.etag, a.position, text(a.purchase_id))
                 for a in answers

@@ -31,7 +31,7 @@ from eventsourcing.sqlite import (
 )
 
 from api.store.application import NotOurs, Tallyhold
-from api.store.schema import INSERT_EVENT, LOG, SCHEMA_VERSION, create_views, event_rows
+from api.store.schema import INSERT_EVENTS, LOG, SCHEMA_VERSION, create_views, event_rows
 from projections.replay import views_version
 
 APPLICATION_ID = 0x54414C59
@@ -106,7 +106,7 @@ class LogRecorder(SQLiteProcessRecorder):
         c.execute("SELECT position, peaks FROM head")
         position, peaks = c.fetchone()
         rows, peaks = event_rows(position, peaks, stored_events)
-        c.sqlite_cursor.executemany(INSERT_EVENT, rows)
+        c.sqlite_cursor.executemany(INSERT_EVENTS.one, rows)
         end = position + len(stored_events)
         c.execute("UPDATE head SET position = ?, peaks = ?", (end, peaks))
         tracking: Tracking | None = kwargs.get("tracking")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from api.service.ports import StoreBusy, StoreFailed
+from api.store.row_statements import RowStatement
 from api.store.sqlite import CACHE_KIB, connect
 from api.store.sqlite_checkpoints import Checkpointer
 from projections.read_model import Value
@@ -67,6 +68,9 @@ class SQLiteSession:
     def write(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
         self._connection.executemany(sql, rows)
         self._written += len(rows)
+
+    def put(self, statement: RowStatement, rows: Sequence[Sequence[Value]]) -> None:
+        self.write(statement.one, rows)
 
     @translated
     def define(self, statement: str) -> None:

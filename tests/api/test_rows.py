@@ -1,22 +1,25 @@
 """Changes of a batch written together leave the rows that they leave one by one."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.store.postgres_session import PostgresSession
 from api.store.rows import RowBatch
-from api.store.schema import create_views
+from api.store.schema import create_table, create_views, in_postgres
 from projections.read_model import Add, Change, Insert, Table, Update, Value
 from projections.replay import TABLES, changes
 from tests.local import tables
+from tests.postgres import a_database
 from tests.simulation.books import File
 from tests.simulation.living import live
 
@@ -71,25 +74,29 @@ def _update(draw: st.DrawFn, name: str) -> Update:
     return Update(THINGS, name, values, added)
 
 
+MAKE = [create_table(table) for table in (THINGS, SUMS)] + ["CREATE UNIQUE INDEX things_name ON things (name)"]
+FIRST_ROWS = (
+    "INSERT INTO things VALUES (0, 'old 0', 'blue', 1, 10), (-1, 'old 1', NULL, 2, 20)",
+    "INSERT INTO sums VALUES ('A', 100, 200)",
+)
+SHOW = {name: f"SELECT * FROM {name} ORDER BY name" for name in ("things", "sums")}
+
+
 def written(batches: Iterable[Iterable[Change]]) -> dict[str, list[Any]]:
     """The rows after some batches, each written as one."""
     with closing(sqlite3.connect(":memory:")) as connection:
-        for table in (THINGS, SUMS):
-            connection.execute(f"CREATE TABLE {table.name} ({', '.join(table.columns)}, PRIMARY KEY ({table.key}))")
-        connection.execute("INSERT INTO things VALUES (1, 'old 0', 'blue', 1, 10), (2, 'old 1', NULL, 2, 20)")
-        connection.execute("INSERT INTO sums VALUES ('A', 100, 200)")
+        for statement in (*MAKE, *FIRST_ROWS):
+            connection.execute(statement)
         for batch in batches:
             write(connection, batch)
-        return {
-            name: connection.execute(f"SELECT * FROM {name} ORDER BY name").fetchall() for name in ("things", "sums")
-        }
+        return {name: connection.execute(show).fetchall() for name, show in SHOW.items()}
 
 
 def write(connection: sqlite3.Connection, batch: Iterable[Change]) -> None:
     gathered = RowBatch()
     gathered.take(batch)
-    for sql, params in gathered.statements():
-        connection.executemany(sql, params)
+    for statement, rows in gathered.statements():
+        connection.executemany(statement.one, rows)
 
 
 @settings(deadline=None, max_examples=150)
@@ -102,12 +109,40 @@ def test_coalescing_a_batch_equals_applying_one_by_one(changed: list[Change], cu
     assert written(deepcopy(list(in_parts))) == one_by_one
 
 
+@pytest.fixture(scope="module")
+def session(postgres_server: str) -> Iterator[PostgresSession]:
+    """A session on tables without rows."""
+    with a_database(postgres_server) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in (*MAKE, "CREATE TABLE head (position INTEGER)"):
+                connection.execute(in_postgres(statement).encode())
+        with closing(PostgresSession(url)) as session:
+            yield session
+
+
+@settings(deadline=None)
+@given(some_changes())
+def test_a_set_of_rows_is_written_as_one_row_after_the_other(session: PostgresSession, changed: list[Change]) -> None:
+    one_by_one = written([deepcopy(changed)])
+    batch = RowBatch()
+    batch.take(changed)
+    session.begin("SELECT position FROM head")
+    try:
+        for first_rows in FIRST_ROWS:
+            session.write(first_rows, [()])
+        for statement, rows in batch.statements():
+            session.put(statement, rows)
+        assert {name: session.read(show) for name, show in SHOW.items()} == one_by_one
+    finally:
+        session.rollback()
+
+
 @settings(deadline=None)
 @given(some_changes())
 def test_one_row_is_written_once(changed: list[Change]) -> None:
     batch = RowBatch()
     batch.take(changed)
-    rows = sum(len(params) for _, params in batch.statements())
+    rows = sum(len(written) for _, written in batch.statements())
     assert rows == len({(change.table.name, change.key) for change in changed})
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from api.store.databases import SQLiteDatabase
-from api.store.schema import INSERT_EVENT
+from api.store.schema import INSERT_EVENTS
 from api.store.sql_audit import SQLAudit
 from api.store.sql_digest import SQLDigest
 from api.store.sqlite import connect, open_log
@@ -86,7 +86,7 @@ def fill(path: Path, states: list[dict[str, Any]], size: int) -> None:
         events = _events(states, size)
         while rows := list(islice(events, AT_ONCE)):
             connection.execute("BEGIN")
-            connection.executemany(INSERT_EVENT, rows)
+            connection.executemany(INSERT_EVENTS.one, rows)
             connection.execute("UPDATE head SET position = ?", (rows[-1][0],))
             connection.execute("COMMIT")
     database = SQLiteDatabase(path)

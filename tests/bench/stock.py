@@ -15,6 +15,7 @@ from psycopg.sql import SQL
 
 from api.settings import sqlite_path
 from api.store.postgres import with_marks
+from api.store.row_statements import RowStatement
 from api.store.rows import RowBatch
 from api.store.schema import create_views, in_postgres
 from domain.recorded import Recorded
@@ -81,8 +82,8 @@ class SQLiteViews(SQLiteTrackingRecorder):
     def apply(self, recorded: Recorded[Any], tracking: Tracking) -> None:
         with self.datastore.transaction(commit=True) as cursor:
             self._insert_tracking(cursor, tracking)
-            for sql, params in _statements(recorded):
-                cursor.executemany(sql, params)
+            for statement, rows in _statements(recorded):
+                cursor.executemany(statement.one, rows)
 
 
 class PostgresViews(PostgresTrackingRecorder):
@@ -91,11 +92,11 @@ class PostgresViews(PostgresTrackingRecorder):
     def apply(self, recorded: Recorded[Any], tracking: Tracking) -> None:
         with self.datastore.transaction(commit=True) as cursor:
             self._insert_tracking(cursor, tracking)
-            for sql, params in _statements(recorded):
-                cursor.executemany(with_marks(sql).encode(), params)
+            for statement, rows in _statements(recorded):
+                cursor.executemany(with_marks(statement.one).encode(), rows)
 
 
-def _statements(recorded: Recorded[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+def _statements(recorded: Recorded[Any]) -> Iterator[tuple[RowStatement, Sequence[Any]]]:
     batch = RowBatch()
     batch.take(changes([recorded]))
     return batch.statements()
