@@ -1,53 +1,42 @@
 """The entry point of the program `tallyhold`: which commands there are. What each does is in ``api.program``."""
 
-import typer
+from api.program.groups import Places, group
 
-from api.program.books import (
-    close_command,
-    explain_command,
-    export_journal_command,
-    export_log_command,
-    export_statement_command,
-    reconcile_command,
-)
-from api.program.databases import backup_command, migrate, rebuild_command, restore_command
-from api.program.keys import create_key, list_keys, revoke_key
-from api.program.partitions import export_partitions_command, reconcile_partitions_command
-from api.program.playing import demo
-from api.program.privacy import forget, rotate_master_key
-from api.program.proving import make_checkpoint_key, prove_command, verify_command, verify_proof_command
-from api.program.serving import serve
+COMMANDS: Places = {
+    "serve": "api.program.serving:serve",
+    "demo": "api.program.playing:demo",
+    "migrate": "api.program.databases:migrate",
+    "rebuild": "api.program.databases:rebuild_command",
+    "backup": "api.program.databases:backup_command",
+    "restore": "api.program.databases:restore_command",
+    "explain": "api.program.books:explain_command",
+    "reconcile": "api.program.books:reconcile_command",
+    "reconcile-partitions": "api.program.partitions:reconcile_partitions_command",
+    "close": "api.program.books:close_command",
+    "prove": "api.program.proving:prove_command",
+    "verify-proof": "api.program.proving:verify_proof_command",
+    "checkpoint-key": "api.program.proving:make_checkpoint_key",
+    "verify": "api.program.proving:verify_command",
+    "forget": "api.program.privacy:forget",
+    "rotate-master-key": "api.program.privacy:rotate_master_key",
+}
 
-app = typer.Typer(help="Jobs with escrow: every cent explained.", no_args_is_help=True, add_completion=False)
-app.command("serve")(serve)
-app.command("demo")(demo)
-app.command("migrate")(migrate)
-app.command("rebuild")(rebuild_command)
-app.command("backup")(backup_command)
-app.command("restore")(restore_command)
-app.command("explain")(explain_command)
-app.command("reconcile")(reconcile_command)
-app.command("reconcile-partitions")(reconcile_partitions_command)
-app.command("close")(close_command)
-app.command("prove")(prove_command)
-app.command("verify-proof")(verify_proof_command)
-app.command("checkpoint-key")(make_checkpoint_key)
-app.command("verify")(verify_command)
-app.command("forget")(forget)
-app.command("rotate-master-key")(rotate_master_key)
+KEYS: Places = {
+    "create": "api.program.keys:create_key",
+    "list": "api.program.keys:list_keys",
+    "revoke": "api.program.keys:revoke_key",
+}
 
-keys_app = typer.Typer(help="Principals and their API keys.", no_args_is_help=True)
-keys_app.command("create")(create_key)
-keys_app.command("list")(list_keys)
-keys_app.command("revoke")(revoke_key)
-app.add_typer(keys_app, name="keys")
+EXPORT: Places = {
+    "journal": "api.program.books:export_journal_command",
+    "log": "api.program.books:export_log_command",
+    "partitions": "api.program.partitions:export_partitions_command",
+    "statement": "api.program.books:export_statement_command",
+}
 
-export_app = typer.Typer(help="The books for other programs.", no_args_is_help=True)
-export_app.command("journal")(export_journal_command)
-export_app.command("log")(export_log_command)
-export_app.command("partitions")(export_partitions_command)
-export_app.command("statement")(export_statement_command)
-app.add_typer(export_app, name="export")
+app = group(COMMANDS, help="Jobs with escrow: every cent explained.")
+app.add_typer(group(KEYS, help="Principals and their API keys."), name="keys")
+app.add_typer(group(EXPORT, help="The books for other programs."), name="export")
 
 
 def main() -> None:

@@ -3,14 +3,67 @@
 import json
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from api.main import COMMANDS, EXPORT, KEYS
+from api.program.groups import Places, command_at
 from api.store.sealing_keys import SealingKeysFile, open_seals
-from tests.program import failed, in_a_process_of_its_own, tallyhold, url
+from tests.program import ROOT, failed, in_a_process_of_its_own, tallyhold, url
+
+GROUPS: dict[tuple[str, ...], Places] = {(): COMMANDS, ("keys",): KEYS, ("export",): EXPORT}
+FOR_SOME = {"starlette", "uvicorn", "pydantic", "psycopg", "eventsourcing", "duckdb", "pyarrow", "fsspec", "rich"}
+"""Libraries that single commands need."""
+FOR_SERVING = {"starlette", "uvicorn", "limits", "jiter"}
+
+
+@pytest.mark.parametrize(("name", "place"), [each for places in GROUPS.values() for each in places.items()])
+def test_every_command_is_where_the_table_says(name: str, place: str) -> None:
+    command = command_at(place, name)
+    assert command.name == name
+    assert command.help
+
+
+@pytest.mark.parametrize(("group", "places"), GROUPS.items(), ids=["all", "keys", "export"])
+def test_a_group_tells_of_its_commands(group: tuple[str, ...], places: Places) -> None:
+    told = tallyhold(*group, "--help", COLUMNS="120")
+    assert told.returncode == 0
+    lines = [line.strip("│ ") for line in told.stdout.splitlines()]
+    firsts = [line.partition(" ")[0] for line in lines]
+    begins = firsts.index(next(iter(places)))
+    assert [first for first in firsts[begins:] if first in places] == list(places)
+    assert tallyhold(*group, COLUMNS="120").stdout.strip() == told.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"), [(("serv",), "'serve'"), (("key",), "'keys'"), (("keys", "creat"), "'create'")]
+)
+def test_a_mistyped_command_is_wrong_usage(mistyped: tuple[str, ...], meant: str) -> None:
+    outcome = tallyhold(*mistyped)
+    assert outcome.returncode == 2
+    assert f"No such command '{mistyped[-1]}'. Did you mean" in outcome.stderr and meant in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        ("api.main", FOR_SOME),
+        ("api.program.keys", {*FOR_SERVING, "duckdb", "pyarrow", "fsspec", "rich"}),
+        ("api.program.databases", {*FOR_SERVING, "duckdb", "pyarrow", "fsspec"}),
+        ("api.program.books", {*FOR_SERVING, "duckdb", "pyarrow", "fsspec"}),
+        ("api.program.partitions", {*FOR_SERVING, "duckdb", "pyarrow", "fsspec"}),
+    ],
+    ids=["main", "keys", "databases", "books", "partitions"],
+)
+def test_a_command_does_not_wait_for_what_others_need(module: str, unneeded: set[str]) -> None:
+    asked = f"import sys, {module}; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not unneeded & set(told.stdout.split())
 
 
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
