@@ -16,7 +16,7 @@ from api.cli.export import JournalFormat, StatementFormat, export_journal, write
 from api.cli.progress import progress
 from api.cli.proofs import LogFormat, export_log
 from api.cli.reconciling import run, write_evidence
-from api.http.schemas.base import parse_instant
+from api.http.schemas.instants import parse_instant
 from api.program.platform import Platform, database_at, existing, log_of, run_command, run_commands, set_up, signing
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
 from api.service.explain import explain_entry

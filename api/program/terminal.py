@@ -11,8 +11,8 @@ import psycopg
 import typer
 from eventsourcing.persistence import MapperDeserialisationError, PersistenceError
 
-from api.cli.demo import DemoFailed
 from api.cli.export import ExportFailed
+from api.cli.story import DemoFailed
 from api.columns.wrong import WrongPartitions
 from api.evidence.notes import WrongEvidence
 from api.service.ports import StoreBusy, StoreFailed
