@@ -17,6 +17,7 @@ from time import monotonic, sleep
 from typing import Any, TypeAlias
 from uuid import uuid4
 
+from api.service.garbage import rarely_collected
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
 from api.store.mapper import recorded_in
@@ -123,7 +124,7 @@ def _worked_out(database: Database, end: int) -> Iterator[tuple[int, Statements]
 
 
 def _work_out(database: Database, after: int, until: int) -> Statements:
-    with closing(database.reader()) as reader:
+    with rarely_collected(), closing(database.reader()) as reader:
         return _statements(reader.rows(_PAGE, (after, until)))
 
 

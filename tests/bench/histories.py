@@ -4,11 +4,9 @@ What comes out is a database like any other: it verifies, and a server can be st
 `python -m tests.bench.histories URL EVENTS` writes one of so many events, to `sqlite:///FILE` or `postgresql://…`.
 """
 
-import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import UUID
@@ -16,6 +14,7 @@ from uuid import UUID
 from api.http.schemas.jobs import CreateJobBody
 from api.service.access import register_with_key
 from api.service.credits import complete_purchase, start_purchase
+from api.service.garbage import rarely_collected
 from api.service.ids import new_id
 from api.service.jobs import create_job
 from api.service.tester import submit_task
@@ -209,7 +208,7 @@ class History:
 
 def grow(database: Database, events: int, progress: Progress = lambda done: None) -> None:
     """Let a log grow to so many events and a few more: lives of jobs, one after the other."""
-    with _rarely_collected(), History(database, now_milliseconds() - BEGINS_EARLIER) as history:
+    with rarely_collected(), History(database, now_milliseconds() - BEGINS_EARLIER) as history:
         owners, testers = history.people(Role.OWNER, 100), history.people(Role.TESTER, 1_000)
         terms = some_terms(SLOTS)
         for number in range(events):
@@ -221,16 +220,6 @@ def grow(database: Database, events: int, progress: Progress = lambda done: None
             history.now += LIFE_MILLISECONDS
             if number % 5_000 == 0:
                 progress(history.position)
-
-
-@contextmanager
-def _rarely_collected() -> Iterator[None]:
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 50, 1_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def main() -> None:
