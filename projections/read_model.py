@@ -1,8 +1,10 @@
 """The words in which a projection speaks: tables, and changes to their rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from domain.recorded import Recorded
 
@@ -33,8 +35,7 @@ class Table:
     indexes: tuple[Index, ...] = ()
 
 
-@dataclass(slots=True)
-class Insert:
+class Insert(msgspec.Struct, gc=False):
     """A new row."""
 
     table: Table
@@ -42,18 +43,16 @@ class Insert:
     row: dict[str, Value]
 
 
-@dataclass(slots=True)
-class Update:
+class Update(msgspec.Struct, gc=False):
     """New values for, and increments of, columns of a row that is there."""
 
     table: Table
     key: Value
-    values: dict[str, Value] = field(default_factory=dict)
-    added: dict[str, int] = field(default_factory=dict)
+    values: dict[str, Value] = {}
+    added: dict[str, int] = {}
 
 
-@dataclass(slots=True)
-class Add:
+class Add(msgspec.Struct, gc=False):
     """Increments of a row's columns, from zero if the row is not there; ``row`` are its other columns."""
 
     table: Table

@@ -1,5 +1,6 @@
 """Changes of rows, coalesced over a batch and turned into as few statements as possible."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from operator import itemgetter
@@ -15,48 +16,42 @@ class RowBatch:
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
-        self._inserts: dict[str, tuple[Table, dict[Value, dict[str, Value]]]] = {}
-        self._updates: dict[tuple[str, Value], Update] = {}
-        self._adds: dict[tuple[str, Value], Add] = {}
+        self._inserts: defaultdict[Table, dict[Value, dict[str, Value]]] = defaultdict(dict)
+        self._updates: dict[tuple[Table, Value], Update] = {}
+        self._adds: dict[tuple[Table, Value], Add] = {}
 
     def take(self, changes: Iterable[Change]) -> None:
         """Gather changes, in the order of their events."""
         for change in changes:
             if isinstance(change, Insert):
-                _, rows = self._inserts.setdefault(change.table.name, (change.table, {}))
-                rows[change.key] = change.row
+                self._inserts[change.table][change.key] = change.row
             elif isinstance(change, Update):
                 self._update(change)
             else:
                 self._add(change)
 
     def _update(self, change: Update) -> None:
-        name = change.table.name
-        _, rows = self._inserts.get(name, (None, {}))
-        row = rows.get(change.key)
+        row = self._inserts[change.table].get(change.key)
         if row is not None:
             row.update(change.values)
             for column, amount in change.added.items():
                 row[column] += amount  # type: ignore[operator]
             return
-        gathered = self._updates.get((name, change.key))
-        if gathered is None:
-            self._updates[name, change.key] = change
-        else:
+        gathered = self._updates.setdefault((change.table, change.key), change)
+        if gathered is not change:
             _merge(gathered, change)
 
     def _add(self, change: Add) -> None:
-        gathered = self._adds.get((change.table.name, change.key))
-        if gathered is None:
-            self._adds[change.table.name, change.key] = change
-            return
-        for column, amount in change.added.items():
-            gathered.added[column] += amount
+        gathered = self._adds.setdefault((change.table, change.key), change)
+        if gathered is not change:
+            for column, amount in change.added.items():
+                gathered.added[column] += amount
 
     def statements(self) -> Iterator[tuple[RowStatement, Params]]:
         """Statements with their rows: first the new rows, then what changes in those that were there."""
-        for table, rows in self._inserts.values():
-            yield _inserting(self._prefix, table), [_values(table)(row) for row in rows.values()]
+        for table, rows in self._inserts.items():
+            if rows:
+                yield _inserting(self._prefix, table), [_values(table)(row) for row in rows.values()]
         by_shape: dict[RowStatement, Params] = {}
         for each in self._updates.values():
             statement = _updating(self._prefix, each.table, tuple(each.values), tuple(each.added))
