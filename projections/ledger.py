@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from domain.ledger.accounts import AccountKind, Side
-from domain.ledger.rules import POSTING_RULES, Movement, movements
+from domain.ledger.accounts import AccountKind, Side, account_name
+from domain.ledger.rules import POSTING_RULES, Movement, Rule, movements
 from domain.recorded import Recorded
 from projections.jobs import JOBS
 from projections.json import text
@@ -65,22 +66,40 @@ def entry_number(shown: str) -> int | None:
 
 def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
     for number, movement in enumerate(movements(recorded.stream, recorded.event)):
-        debit, credit = movement.accounts()
-        row = _journal_row(recorded, number, movement, debit.name, credit.name)
+        row = _journal_row(recorded, number, movement)
         yield Insert(JOURNAL, row["entry"], row)
-        cents = movement.amount_cents
-        billed = {"balance_cents": 0, "held_cents": 0}
-        for (kind, name), side in ((debit, Side.DEBIT), (credit, Side.CREDIT)):
-            amount = cents if side is kind.normal_side else -cents
-            if kind is AccountKind.ESCROW:
-                billed["held_cents"] += amount
-                yield Update(JOBS, row["job_id"], {}, {"escrow_balance_cents": amount})
-                continue
-            if kind is AccountKind.OWNER_CREDITS:
-                billed["balance_cents"] += amount
-            yield Add(BALANCES, name, {"account": name, "kind": kind.value}, {"balance_cents": amount})
-        if any(billed.values()):
+        cents, effect = movement.amount_cents, _effect(movement.rule)
+        for column, kind, sign in effect.balances:
+            name = row[column]
+            yield Add(BALANCES, name, {"account": name, "kind": kind}, {"balance_cents": sign * cents})
+        if effect.held:
+            yield Update(JOBS, row["job_id"], {}, {"escrow_balance_cents": effect.held * cents})
+        if effect.credits or effect.held:
+            billed = {"balance_cents": effect.credits * cents, "held_cents": effect.held * cents}
             yield Add(BILLING, row["owner_id"], {"owner_id": row["owner_id"]}, billed)
+
+
+class _Effect(NamedTuple):
+    """What each cent that moves by a rule does: 1 where a balance grows by it, -1 where it shrinks.
+
+    ``balances`` has the column with the account's name, its kind, and which of both. ``credits`` and ``held`` are of
+    the owner's billing.
+    """
+
+    balances: tuple[tuple[str, str, int], ...]
+    credits: int
+    held: int
+
+
+@cache
+def _effect(rule: Rule) -> _Effect:
+    sides = (("debit_account", rule.debit, Side.DEBIT), ("credit_account", rule.credit, Side.CREDIT))
+    signs = [(column, kind, 1 if side is kind.normal_side else -1) for column, kind, side in sides]
+    return _Effect(
+        tuple((column, kind.value, sign) for column, kind, sign in signs if kind is not AccountKind.ESCROW),
+        sum(sign for _, kind, sign in signs if kind is AccountKind.OWNER_CREDITS),
+        sum(sign for _, kind, sign in signs if kind is AccountKind.ESCROW),
+    )
 
 
 def journal_rows(recorded: Recorded[Any]) -> list[dict[str, Value]]:
@@ -88,17 +107,19 @@ def journal_rows(recorded: Recorded[Any]) -> list[dict[str, Value]]:
     return [change.row for change in _changes(recorded) if isinstance(change, Insert)]
 
 
-def _journal_row(recorded: Recorded[Any], number: int, movement: Movement, debit: str, credit: str) -> dict[str, Value]:
+def _journal_row(recorded: Recorded[Any], number: int, movement: Movement) -> dict[str, Value]:
+    rule, cents, *ids = movement
+    owner_id, job_id, tester_id = map(text, ids)
     return {
         "entry": recorded.position * ENTRIES_PER_EVENT + number,
-        "type": movement.rule.type.value,
-        "description": movement.rule.describe(recorded.event),
-        "debit_account": debit,
-        "credit_account": credit,
-        "amount_cents": movement.amount_cents,
-        "owner_id": text(movement.owner_id),
-        "job_id": text(movement.job_id),
-        "tester_id": text(movement.tester_id),
+        "type": rule.type.value,
+        "description": rule.describe(recorded.event),
+        "debit_account": account_name(rule.debit, owner_id, job_id, tester_id),
+        "credit_account": account_name(rule.credit, owner_id, job_id, tester_id),
+        "amount_cents": cents,
+        "owner_id": owner_id,
+        "job_id": job_id,
+        "tester_id": tester_id,
         "stream": text(recorded.stream),
         "version": recorded.version,
         "occurred_at": recorded.occurred_at,

@@ -22,11 +22,11 @@ WALLETS = Table(
 )
 """Pending: earned and not yet decided. Granted less withdrawn is payable."""
 
-_ZERO = {"pending_cents": 0, "granted_cents": 0, "withdrawn_cents": 0}
 
-
-def _add(tester_id: UUID, **added: int) -> Add:
-    return Add(WALLETS, text(tester_id), {"tester_id": text(tester_id)}, _ZERO | added)
+def _add(tester_id: UUID, *, pending_cents: int = 0, granted_cents: int = 0, withdrawn_cents: int = 0) -> Add:
+    key = text(tester_id)
+    added = {"pending_cents": pending_cents, "granted_cents": granted_cents, "withdrawn_cents": withdrawn_cents}
+    return Add(WALLETS, key, {"tester_id": key}, added)
 
 
 def _completed(recorded: Recorded[job.TaskCompleted]) -> Iterator[Change]:

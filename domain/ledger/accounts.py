@@ -1,6 +1,6 @@
 """The accounts of the books. Source: README, "Money"."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -64,17 +64,27 @@ class Account(NamedTuple):
 
 def account(kind: AccountKind, *, owner_id: UUID | None, job_id: UUID | None, tester_id: UUID | None) -> Account:
     """The account of a kind that belongs to an owner, job or tester."""
+    return Account(kind, account_name(kind, *texts_of(owner_id, job_id, tester_id)))
+
+
+def texts_of(*holders: UUID | None) -> Iterator[str | None]:
+    """Their ids as text."""
+    return (None if one is None else id_text(one) for one in holders)
+
+
+def account_name(kind: AccountKind, owner: str | None, job: str | None, tester: str | None) -> str:
+    """The name of the account of a kind that belongs to an owner, job or tester, by the text of their ids."""
     match kind:
         case AccountKind.OWNER_CREDITS:
-            return Account(kind, f"owner:{_text(owner_id)}:credits")
+            return f"owner:{_somebody(owner)}:credits"
         case AccountKind.OWNER_RECEIVABLE:
-            return Account(kind, f"owner:{_text(owner_id)}:receivable")
+            return f"owner:{_somebody(owner)}:receivable"
         case AccountKind.ESCROW:
-            return Account(kind, f"owner:{_text(owner_id)}:escrow:{_text(job_id)}")
+            return f"owner:{_somebody(owner)}:escrow:{_somebody(job)}"
         case AccountKind.TESTER_PAYABLE:
-            return Account(kind, f"tester:{_text(tester_id)}:payable")
+            return f"tester:{_somebody(tester)}:payable"
         case _:
-            return Account(kind, kind.value)
+            return kind.value
 
 
 def kind_of(name: str) -> AccountKind:
@@ -83,7 +93,7 @@ def kind_of(name: str) -> AccountKind:
     return AccountKind(f"{whose}:{rest[1]}" if len(rest) > 1 else name)
 
 
-def _text(owner: UUID | None) -> str:
-    if owner is None:
+def _somebody(holder: str | None) -> str:
+    if holder is None:
         raise InvariantBroken("An account of nobody was asked for.")
-    return id_text(owner)
+    return holder

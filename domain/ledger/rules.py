@@ -7,8 +7,9 @@ from uuid import UUID
 
 from domain.books import events as books
 from domain.credits import events as credits
+from domain.ids import id_text
 from domain.job import events as job
-from domain.ledger.accounts import Account, Side, account
+from domain.ledger.accounts import Account, Side, account_name, texts_of
 from domain.ledger.accounts import AccountKind as K
 from domain.ledger.journal import EntryType, JournalEntry, Posting
 from domain.recorded import Recorded
@@ -88,14 +89,14 @@ POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
             K.ESCROW,
             K.TESTER_PAYABLE,
             "payout_cents",
-            lambda e: f"payout of assignment {e.assignment_id}",
+            lambda e: f"payout of assignment {id_text(e.assignment_id)}",
         ),
         Rule(
             EntryType.SETTLEMENT_FEE,
             K.ESCROW,
             K.PLATFORM_FEES,
             "fee_cents",
-            lambda e: f"platform fee on assignment {e.assignment_id}",
+            lambda e: f"platform fee on assignment {id_text(e.assignment_id)}",
         ),
     ),
     job.Refunded: (
@@ -223,8 +224,8 @@ class Movement(NamedTuple):
 
     def accounts(self) -> tuple[Account, Account]:
         """The account that is debited, and the one that is credited."""
-        ids = {"owner_id": self.owner_id, "job_id": self.job_id, "tester_id": self.tester_id}
-        return account(self.rule.debit, **ids), account(self.rule.credit, **ids)
+        (debit, credit), holders = (self.rule.debit, self.rule.credit), tuple(texts_of(*self[2:]))
+        return Account(debit, account_name(debit, *holders)), Account(credit, account_name(credit, *holders))
 
 
 def movements(stream: UUID, event: Any) -> tuple[Movement, ...]:
@@ -233,7 +234,7 @@ def movements(stream: UUID, event: Any) -> tuple[Movement, ...]:
     if rules is None:
         return ()
     parties = _PARTIES.get(type(event), _of_a_job)(stream, event)
-    return tuple(Movement(rule, amount, *parties) for rule in rules if (amount := getattr(event, rule.amount)))
+    return tuple([Movement(rule, amount, *parties) for rule in rules if (amount := getattr(event, rule.amount))])
 
 
 def journal_entries(recorded: Recorded[Any]) -> tuple[JournalEntry, ...]:
