@@ -399,8 +399,23 @@ class SQLReads:
                     after or 0,
                     limit + 1,
                 )
-            rows.sort(key=lambda row: row["position"])
-            return _page(rows[: limit + 1], limit, "position", lambda row: self._dispute(row, now))
+            rows = sorted(rows, key=lambda row: row["position"])[: limit + 1]
+            return _page(rows, self._fit(rows[:limit]), "position", lambda row: self._dispute(row, now))
+
+    def _fit(self, disputes: Sequence[Row]) -> int:
+        """How many disputes one page has room for: their claims are shown whole, at least those of the first."""
+        if not disputes:
+            return 0
+        marks = ", ".join("?" * len(disputes))
+        counted = f"SELECT job_id, count(*) FROM claims WHERE job_id IN ({marks}) GROUP BY job_id"
+        claims = dict(self._all(counted, *(each["job_id"] for each in disputes)))
+        room, fit = CLAIMS_ON_A_PAGE, 0
+        for each in disputes:
+            room -= claims.get(each["job_id"], 0)
+            if room < 0 and fit:
+                break
+            fit += 1
+        return fit
 
     def _dispute(self, row: Row, now: Instant) -> dict[str, Any]:
         claims = self._all(_CLAIM + "WHERE c.job_id = ? ORDER BY c.entry", row["job_id"])
@@ -458,6 +473,8 @@ _TESTER_ASSIGNMENT = (
     "LEFT JOIN claims ON claims.assignment_id = a.assignment_id "
 )
 
+CLAIMS_ON_A_PAGE = 1_000
+"""Of the list of disputes, unless its first dispute alone has more: one has 10,000 at most."""
 EARLIER_VERDICTS = 10
 """On the owner, and on each tester, in the file of a dispute; the next ones are pages of their own."""
 _CLAIM = (
