@@ -2,7 +2,8 @@
 
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -77,6 +78,9 @@ class Database(Protocol):
     def served(self) -> AbstractContextManager[None]:
         """To be held by who serves it, where only one may."""
 
+    def damage(self, most: int) -> Sequence[str]:
+        """What the database itself finds wrong with how it keeps rows and indexes, as far as it can tell."""
+
     def back_up(self, file: Path) -> int:
         """Copy it to a new file, beside whatever server there is; the number of events. See backup."""
 
@@ -134,6 +138,10 @@ class SQLiteDatabase:
 
     def served(self) -> AbstractContextManager[None]:
         return server_lock(self.path)
+
+    def damage(self, most: int) -> Sequence[str]:
+        with closing(self.far_reader()) as reader:
+            return [said for (said,) in reader.rows(f"PRAGMA integrity_check({most})") if said != "ok"]
 
     def back_up(self, file: Path) -> int:
         return backup.copy_sqlite(self.path, file)
@@ -195,6 +203,9 @@ class PostgresDatabase:
 
     def served(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def damage(self, most: int) -> Sequence[str]:
+        return ()  # there is no check that every server lets us run; its administrators have amcheck
 
     def back_up(self, file: Path) -> int:
         return backup.copy_postgres(self.conninfo, file)

@@ -62,6 +62,7 @@ def verify(database: Database, checkpoints: Sequence[Checkpoint], progress: Prog
         else:
             _compare_views(reader, verdict, lambda done: progress(log.size + done, 2 * log.size))
             verdict.findings += islice(_false_snapshots(reader), MAX_FINDINGS)
+            verdict.findings += [Finding(f"The database is damaged: {said}.") for said in database.damage(MAX_FINDINGS)]
         return verdict
 
 

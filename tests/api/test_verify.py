@@ -107,6 +107,24 @@ def test_a_sound_log_is_verified_beside_a_writer_and_however_far_the_tiles_are(p
         writer.execute("ROLLBACK")
 
 
+def test_an_index_that_leads_elsewhere_is_found(path: Path) -> None:
+    """What every row says is true, but nobody who looks for this owner's jobs finds them."""
+    name, whole = query(path, "SELECT name, sql FROM sqlite_master WHERE sql LIKE '%ON jobs (owner_id, position)%'")[0]
+    (owner,) = query(path, "SELECT owner_id FROM jobs LIMIT 1")[0]
+    execute(path, "UPDATE jobs SET owner_id = 'nobody' WHERE owner_id = ?", owner)
+    redefine(path, str(name), f"{whole} WHERE owner_id = 'somebody'")
+    execute(path, "UPDATE jobs SET owner_id = ? WHERE owner_id = 'nobody'", owner)
+    redefine(path, str(name), str(whole))
+    assert f"missing from index {name}" in first(path).sentence
+
+
+def redefine(path: Path, index: str, sql: str) -> None:
+    """Say that an index is another one, and leave what is in it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (sql, index))
+
+
 AT = 300
 
 
