@@ -30,7 +30,6 @@ from api.service.snapshots import from_snapshot, snapshots
 from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
 from domain.catalogue import NAMES
 from domain.credits.decider import CREDITS
-from domain.credits.state import Account
 from domain.decider import Decider
 from domain.errors import InvariantBroken, Refusal
 from domain.job.commands import PassDeadline
@@ -339,16 +338,12 @@ class Committer:
         if head.position - mine > MAX_LEARNT:
             self._cache.clear()
             return
-        credits: dict[UUID, Stream] = {}
-        for stream_id in self._store.streams_after(mine):
+        for stream_id, one in self._store.written_after(mine):
             stream = self._cache.get(stream_id)
-            if stream is not None and isinstance(stream.state, Account):
-                credits[stream_id] = stream
+            if stream is not None and one is not None:
+                stream.state, stream.version = CREDITS.evolve(stream.state, one.event), one.version
             else:
                 self._cache.drop(stream_id)
-        for one in self._store.events_after(mine, credits) if credits else ():
-            stream = credits[one.stream]
-            stream.state, stream.version = CREDITS.evolve(stream.state, one.event), one.version
 
     def _time(self, head: Head) -> Instant:
         return head.sandbox_now if head.sandbox_now is not None else max(self._clock.now(), head.last_time)
@@ -393,21 +388,14 @@ class Committer:
             store.finish_kept(purchase_id, kept)
         if flush.kept or flush.ended or flush.wrote:
             head.last_time = max(head.last_time, flush.now)
-            if store.waits:
-                await self._in_thread(lambda: self._write_head(head))
-            else:
-                self._write_head(head)
-            await self._in_thread(store.commit)
+            store.write_head(head, tuple(self.set_aside))
+            head.next_due = await self._in_thread(store.commit)
         else:
             if self.set_aside:
                 head.next_due = store.next_due(tuple(self.set_aside))
             store.rollback()
         self._position = head.position
         self._head = head
-
-    def _write_head(self, head: Head) -> None:
-        head.next_due = self._store.next_due(tuple(self.set_aside))
-        self._store.write_head(head)
 
     def _tell(self, flush: _Flush) -> None:
         """Answer everybody, now that it is durable."""

@@ -102,11 +102,8 @@ class Store(Protocol):
     def assignment_of(self, job_id: UUID, tester_id: UUID) -> Assignment | None:
         """The assignment of a tester to a job that is open."""
 
-    def streams_after(self, position: int) -> Sequence[UUID]:
-        """The streams of all events after a position."""
-
-    def events_after(self, position: int, streams: Iterable[UUID]) -> Sequence[Recorded[Any]]:
-        """The events of these streams after a position, in their order."""
+    def written_after(self, position: int) -> Iterable[tuple[UUID, Recorded[Any] | None]]:
+        """The streams of all events after a position, in their order, each with the event if it is about credits."""
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         """Write events at the end of the log, with what they change in the read models' rows."""
@@ -138,11 +135,11 @@ class Store(Protocol):
     def finish_kept(self, purchase_id: UUID, answer: KeptAnswer | None) -> None:
         """Give the key that waits for a purchase its answer; without one, free the key."""
 
-    def write_head(self, head: Head) -> None:
-        """The new end of the log."""
+    def write_head(self, head: Head, without: Sequence[UUID]) -> None:
+        """The new end of the log, once all else is written; the next deadline is not that of a job left out."""
 
-    def commit(self) -> None:
-        """Make all of it durable. May take milliseconds: called in a thread.
+    def commit(self) -> Instant | None:
+        """Make all of it durable; when the next deadline passes. May take milliseconds: called in a thread.
 
         Where the connection is lost meanwhile, it looks for the events that were appended: what is raised means
         that nothing was kept, or that nobody can tell.

@@ -61,9 +61,10 @@ class PostgresSession:
         self._clock = clock
         self._connection: psycopg.Connection[Any] | None = None
         self._gathered: list[tuple[str, Sequence[Sequence[Value]]]] = []
+        self._last: tuple[str, Sequence[Any]] | None = None
 
     def begin(self, sql: str) -> Any:
-        self._gathered.clear()
+        self._forget()
         with self._translated():
             if self._connection is not None:
                 try:
@@ -112,6 +113,9 @@ class PostgresSession:
         if rows:
             self.write(statement.many, [(_as_json(statement.columns, rows),)])
 
+    def write_last(self, sql: str, params: Sequence[Any]) -> None:
+        self._last = marked(sql), params
+
     def define(self, statement: str) -> None:
         self.send()
         with self._translated():
@@ -120,25 +124,31 @@ class PostgresSession:
     def send(self) -> None:
         if self._gathered:
             with self._translated():
-                self._send(self._live())
+                connection = self._live()
+                with connection.pipeline():
+                    self._run_gathered(connection)
 
-    def _send(self, connection: psycopg.Connection[Any], *last: str) -> None:
-        """What was gathered, and then these statements, in one round trip."""
+    def _run_gathered(self, connection: psycopg.Connection[Any]) -> None:
         gathered, self._gathered = self._gathered, []
-        with connection.pipeline(), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             for sql, rows in gathered:
-                cursor.executemany(sql, rows)
-            for sql in last:
-                cursor.execute(sql)
+                for row in rows:
+                    cursor.execute(sql, row)
 
-    def commit(self) -> None:
+    def commit(self) -> Any:
         with self._translated():
-            connection = self._live()
+            connection, last = self._live(), self._last
+            cursor = connection.cursor()
             try:
-                self._send(connection, "COMMIT")
+                with connection.pipeline():  # all of it in one round trip
+                    self._run_gathered(connection)
+                    if last is not None:
+                        cursor.execute(*last)
+                    connection.execute("COMMIT")
             except psycopg.OperationalError as error:
                 self._drop()
                 raise OutcomeUnknown(_sentence(error)) from error
+            return None if last is None else cursor.fetchone()
 
     def _live(self) -> psycopg.Connection[Any]:
         if self._connection is None:
@@ -146,7 +156,7 @@ class PostgresSession:
         return self._connection
 
     def rollback(self) -> None:
-        self._gathered.clear()
+        self._forget()
         connection = self._connection
         if connection is None or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
             return
@@ -157,6 +167,10 @@ class PostgresSession:
 
     def close(self) -> None:
         self._drop()
+
+    def _forget(self) -> None:
+        self._gathered.clear()
+        self._last = None
 
     def _drop(self) -> None:
         """Let go of the connection: the database then forgets what was not committed."""

@@ -35,14 +35,17 @@ class Session(Protocol):
     def put(self, statement: RowStatement, rows: Sequence[Sequence[Value]]) -> None:
         """Write rows of one table, now or with the next ones. No two of them may be the same row."""
 
+    def write_last(self, sql: str, params: Sequence[Any]) -> None:
+        """Run a statement that gives one row after all others, now or with the commit, which gives the row."""
+
     def define(self, statement: str) -> None:
         """Make, rename or drop a table, within the transaction."""
 
     def send(self) -> None:
         """Have everything written so far, so that what is wrong with it shows."""
 
-    def commit(self) -> None:
-        """Make it durable. Raises OutcomeUnknown when nobody can tell whether it is."""
+    def commit(self) -> Any:
+        """Make it durable; the row of the last statement. Raises OutcomeUnknown when nobody can tell whether it is."""
 
     def rollback(self) -> None:
         """Forget all of it."""

@@ -1,6 +1,6 @@
 """The service's store in SQL, of either dialect: one transaction at a time over log, read models and kept answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -8,10 +8,10 @@ from uuid import UUID
 from eventsourcing.persistence import Mapper
 
 from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed
-from api.store.mapper import recorded_in, to_recorded
+from api.store.mapper import to_recorded
 from api.store.row_statements import insert
 from api.store.rows import RowBatch
-from api.store.schema import APPLICATION, INSERT_EVENTS, SCHEMA_VERSION, SELECT_EVENTS, event_rows, stream_key
+from api.store.schema import APPLICATION, INSERT_EVENTS, SCHEMA_VERSION, event_rows, stream_key
 from api.store.sessions import OutcomeUnknown, Session, first
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
@@ -38,6 +38,10 @@ _ASSIGNMENT = (
     "assignment_id, tester_id, tester_public_id, variant_id, reserved_until, status, started_at, hard_deadline, "
     "completed_at, duration_minutes, earned_cents, earned_fee_cents, wrong_proofs"
 )
+_WRITTEN = (
+    "SELECT originator_id, originator_version, position, topic, "
+    "CASE WHEN substr(topic, 1, 8) = 'credits.' THEN state END FROM stored_events WHERE position > ? ORDER BY position"
+)
 _HEAD = "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now FROM head"
 
 
@@ -62,8 +66,7 @@ class SQLStore:
 
     def begin(self) -> Head:
         self._last = None
-        row = self._session.begin(_HEAD)
-        *versions, self._position, peaks, last_time, next_due, sandbox_now = row
+        *versions, self._position, peaks, last_time, next_due, sandbox_now = self._session.begin(_HEAD)
         self._peaks = bytes(peaks)
         if versions != [SCHEMA_VERSION, self._views_version]:
             self.rollback()
@@ -103,17 +106,10 @@ class SQLStore:
         row = first(self._session.read(sql, (str(job_id), str(value))))
         return _assignment(*row) if row else None
 
-    def streams_after(self, position: int) -> Sequence[UUID]:
-        rows = self._session.read("SELECT originator_id FROM stored_events WHERE position > ?", (position,))
-        return [UUID(stream) for stream in {row[0] for row in rows}]
-
-    def events_after(self, position: int, streams: Iterable[UUID]) -> Sequence[Recorded[Any]]:
-        keys = [stream_key(stream) for stream in streams]
-        rows = self._session.read(
-            f"{SELECT_EVENTS} WHERE position > ? AND originator_id IN ({', '.join('?' * len(keys))}) ORDER BY position",
-            (position, *keys),
-        )
-        return list(recorded_in(rows))
+    def written_after(self, position: int) -> Iterator[tuple[UUID, Recorded[Any] | None]]:
+        for stream, version, at, topic, state in self._session.read(_WRITTEN, (position,)):
+            stream_id = UUID(stream)
+            yield stream_id, None if state is None else to_recorded(stream_id, version, at, topic, state)
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         stored = [self._mapper.to_stored_event(one) for one in recorded]  # type: ignore[arg-type]
@@ -148,13 +144,8 @@ class SQLStore:
 
     def next_due(self, without: Sequence[UUID]) -> Instant | None:
         aside = [str(job_id) for job_id in without]
-        left_out = _left_out(aside)
-        earliest = (
-            f"(SELECT due_at FROM {table} WHERE due_at IS NOT NULL {left_out} ORDER BY due_at LIMIT 1)"
-            for table in ("jobs", "assignments")
-        )
-        rows = self._session.read(f"SELECT {', '.join(earliest)}", aside * 2)
-        return min((due_at for due_at in rows[0] if due_at is not None), default=None)
+        due_at: Instant | None = self._session.read(f"SELECT {_earliest(aside)}", aside * 2)[0][0]
+        return due_at
 
     def granted_cents(self, tester_id: UUID) -> int:
         row = first(self._session.read("SELECT granted_cents FROM wallets WHERE tester_id = ?", (str(tester_id),)))
@@ -194,36 +185,44 @@ class SQLStore:
             [(answer.status, answer.body, answer.location, answer.etag, answer.position, str(purchase_id))],
         )
 
-    def write_head(self, head: Head) -> None:
-        self._session.write(
-            "UPDATE head SET position = ?, peaks = ?, last_time = ?, next_due = ?, sandbox_now = ?",
-            [(head.position, self._peaks, head.last_time, head.next_due, head.sandbox_now)],
-        )
+    def write_head(self, head: Head, without: Sequence[UUID]) -> None:
         self._session.write(
             "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) "
             "DO UPDATE SET notification_id = excluded.notification_id",
             [(APPLICATION, head.position)],
         )
+        aside = [str(job_id) for job_id in without]
+        self._session.write_last(
+            f"UPDATE head SET position = ?, peaks = ?, last_time = ?, sandbox_now = ?, next_due = {_earliest(aside)} "
+            "RETURNING next_due",
+            (head.position, self._peaks, head.last_time, head.sandbox_now, *aside * 2),
+        )
 
-    def commit(self) -> None:
+    def commit(self) -> Instant | None:
         try:
-            self._session.commit()
+            (next_due,) = self._session.commit()
         except OutcomeUnknown:
-            if self._last is None or not self._is_written(self._last):
+            if self._last is None:
                 raise
+            is_written, next_due = self._look_for(self._last)
+            if not is_written:
+                raise
+        due_at: Instant | None = next_due
+        return due_at
 
-    def _is_written(self, ours: Recorded[Any]) -> bool:
-        """Whether the log has this event where it was to be. Raises StoreFailed if the database cannot be asked.
+    def _look_for(self, ours: Recorded[Any]) -> tuple[bool, Instant | None]:
+        """Whether the log has this event where it was to be, and the next deadline. Raises StoreFailed if the database
+        cannot be asked.
 
         Asked under the lock of the head, which a commit that is still under way holds: its outcome is final.
         """
         until = monotonic() + ASK_SECONDS
         while True:
             try:
-                self._session.begin(_HEAD)
+                next_due = self.begin().next_due
                 found = self.load(ours.stream, ours.version - 1, 1)
                 self.rollback()
-                return bool(found) and found[0].event_id == ours.event_id
+                return bool(found) and found[0].event_id == ours.event_id, next_due
             except (StoreBusy, StoreFailed):
                 if monotonic() > until:
                     raise
@@ -231,6 +230,16 @@ class SQLStore:
 
     def rollback(self) -> None:
         self._session.rollback()
+
+
+def _earliest(aside: Sequence[str]) -> str:
+    """When the next deadline passes, as SQL; it takes the jobs that were set aside twice."""
+    of_each = (
+        f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE due_at IS NOT NULL {_left_out(aside)} "
+        f"ORDER BY due_at LIMIT 1) AS of_{table}"
+        for table in ("jobs", "assignments")
+    )
+    return f"(SELECT min(due_at) FROM ({' UNION ALL '.join(of_each)}) AS due)"
 
 
 def _left_out(job_ids: Sequence[str]) -> str:

@@ -48,6 +48,7 @@ class SQLiteSession:
     def __init__(self, path: Path, *, wait_seconds: float = 0, is_durable: bool = True) -> None:
         self._connection = connect(str(path), timeout=wait_seconds)
         self._written = 0
+        self._last_row: Any = None
         self._checkpointer: Checkpointer | None = None
         if is_durable:
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {LATEST_CHECKPOINT_PAGES}")
@@ -73,6 +74,10 @@ class SQLiteSession:
         self.write(statement.one, rows)
 
     @translated
+    def write_last(self, sql: str, params: Sequence[Any]) -> None:
+        (self._last_row,) = self._connection.execute(sql, params).fetchall()
+
+    @translated
     def define(self, statement: str) -> None:
         self._connection.execute(statement)
 
@@ -80,11 +85,13 @@ class SQLiteSession:
         """Whatever was written was written at once."""
 
     @translated
-    def commit(self) -> None:
+    def commit(self) -> Any:
         self._connection.execute("COMMIT")
         if self._checkpointer is not None:
             self._checkpointer.committed(self._written)
         self._written = 0
+        row, self._last_row = self._last_row, None
+        return row
 
     def rollback(self) -> None:
         if self._connection.in_transaction:

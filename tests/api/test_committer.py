@@ -30,7 +30,7 @@ from domain.errors import NotEnoughCredits, Refusal
 from domain.job import commands as c
 from domain.job.events import Cancelled, Paused, TaskTimedOut
 from domain.recorded import Recorded
-from domain.times import DAY, HOUR, MINUTE, SECOND
+from domain.times import DAY, HOUR, MINUTE, SECOND, Instant
 from tests.builders import ALICE, ANSWERS, BOB, OWNER, Person, some_terms, take_by
 from tests.given import NOW
 from tests.local import (
@@ -125,28 +125,29 @@ class Obstructed(SQLStore):
         self._perhaps("load")
         return super().load(stream, after_version, limit)
 
-    def streams_after(self, position: int) -> Any:
-        self._perhaps("streams_after")
-        return super().streams_after(position)
+    def written_after(self, position: int) -> Any:
+        self._perhaps("written_after")
+        return super().written_after(position)
 
     def append(self, recorded: Any) -> None:
         super().append(recorded)
         self._perhaps("append")
 
-    def write_head(self, head: Head) -> None:
+    def write_head(self, head: Head, without: Sequence[UUID]) -> None:
         self._perhaps("write_head")
-        super().write_head(head)
+        super().write_head(head, without)
 
-    def commit(self) -> None:
+    def commit(self) -> Instant | None:
         self.at_the_gate.set()
         if self.gate is not None:
             assert self.gate.wait(10)
         self._perhaps("commit")
-        super().commit()
+        next_due = super().commit()
         self.commits += 1
         if self.loses_the_answer:
             self.loses_the_answer = False
             raise StoreFailed("the answer to the commit was lost")
+        return next_due
 
     @contextmanager
     def closed_gate(self) -> Iterator[None]:
@@ -611,7 +612,7 @@ def test_a_transaction_that_fails_at_its_beginning_stands_in_nobodys_way(path: W
         local, store = a_platform(path)
         async with local, Local(path) as other:
             await other.ask(posted())
-            store.fail("streams_after")
+            store.fail("written_after")
             assert kinds(await outcomes(local.ask(asked(c.PauseJob())))) == [Unavailable]
             assert (await other.ask(asked(c.PauseJob()))).etag == '"2"'
             assert (await local.ask(asked(c.ResumeJob()))).etag == '"3"'

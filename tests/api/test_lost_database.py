@@ -66,14 +66,14 @@ class LosesItsAnswer(PostgresSession):
 
     loses: str | None = None
 
-    def commit(self) -> None:
+    def commit(self) -> Any:
         how, self.loses = self.loses, None
         if how == "after":
             super().commit()
         if how is not None:
             self._drop()
             raise OutcomeUnknown("the server closed the connection unexpectedly")
-        super().commit()
+        return super().commit()
 
 
 def losing(url: str) -> tuple[Local, LosesItsAnswer]:

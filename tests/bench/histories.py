@@ -143,8 +143,7 @@ class History:
         self._store.append(self._events)
         self._events.clear()
         head.position, head.last_time = self.position, self.now
-        head.next_due = self._store.next_due(())
-        self._store.write_head(head)
+        self._store.write_head(head, ())
         self._store.commit()
 
     # -- people and jobs -----------------------------------------------------------------------------------------------
