@@ -52,11 +52,14 @@ was granted after it.
 NOT_WAITING: dict[str, Value] = {"due_at": None, "due_kind": None}
 
 
+_NOTHING_YET: dict[str, Value] = dict.fromkeys(ASSIGNMENTS.columns)
+
+
 def _taken(recorded: Recorded[e.SlotTaken]) -> Iterator[Change]:
     event = recorded.event
     assignment_id = text(event.assignment_id)
-    row: dict[str, Value] = dict.fromkeys(ASSIGNMENTS.columns)
-    row |= {
+    row: dict[str, Value] = {
+        **_NOTHING_YET,
         "position": recorded.position,
         "assignment_id": assignment_id,
         "job_id": text(recorded.stream),

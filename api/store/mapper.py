@@ -78,8 +78,8 @@ def to_recorded(stream: UUID, version: int, position: int, name: str, state: byt
 
 def recorded_in(rows: Iterable[Sequence[Any]]) -> Iterator[Recorded[Any]]:
     """The events of rows that SELECT_EVENTS gives. Raises MapperDeserialisationError."""
-    for stream, *rest in rows:
-        yield to_recorded(uuid(stream), *rest)
+    for stream, version, position, name, state in rows:
+        yield to_recorded(uuid(stream), version, position, name, state)
 
 
 def event_in(state: bytes, kind: type[E]) -> E:

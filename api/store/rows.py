@@ -6,7 +6,7 @@ from functools import cache
 from operator import itemgetter
 
 from api.store.row_statements import RowStatement, add, insert, update
-from projections.read_model import Add, Change, Insert, Table, Update, Value
+from projections.read_model import Add, Change, Table, Update, Value
 
 Params = list[tuple[Value, ...]]
 
@@ -23,12 +23,12 @@ class RowBatch:
     def take(self, changes: Iterable[Change]) -> None:
         """Gather changes, in the order of their events."""
         for change in changes:
-            if isinstance(change, Insert):
-                self._inserts[change.table][change.key] = change.row
-            elif isinstance(change, Update):
+            if isinstance(change, Update):
                 self._update(change)
-            else:
+            elif isinstance(change, Add):
                 self._add(change)
+            else:
+                self._inserts[change.table][change.key] = change.row
 
     def _update(self, change: Update) -> None:
         row = self._inserts[change.table].get(change.key)
@@ -51,7 +51,7 @@ class RowBatch:
         """Statements with their rows: first the new rows, then what changes in those that were there."""
         for table, rows in self._inserts.items():
             if rows:
-                yield _inserting(self._prefix, table), [_values(table)(row) for row in rows.values()]
+                yield _inserting(self._prefix, table), list(map(_values(table), rows.values()))
         by_shape: dict[RowStatement, Params] = {}
         for each in self._updates.values():
             statement = _updating(self._prefix, each.table, tuple(each.values), tuple(each.added))
