@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -59,6 +60,10 @@ class Database(Protocol):
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         """To read; text that is none, after something damaged the database, is shown as well as it can be."""
+
+    @property
+    def reader_elsewhere(self) -> Callable[[], Reader]:
+        """Opens a reader; to be handed to another process, which then imports nothing of the other kind of database."""
 
     def far_reader(self) -> Reader:
         """To read here and there in the whole log, where what was read is seldom read again: it keeps little of it."""
@@ -121,6 +126,10 @@ class SQLiteDatabase:
     def reader(self, *, broken_text: bool = False) -> Reader:
         return SQLiteReader.of(self.path, broken_text=broken_text)
 
+    @property
+    def reader_elsewhere(self) -> Callable[[], Reader]:
+        return partial(SQLiteReader.of, self.path)
+
     def far_reader(self) -> SQLiteReader:
         return SQLiteReader.of(self.path, cache_kib=FAR_CACHE_KIB)
 
@@ -181,6 +190,10 @@ class PostgresDatabase:
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         return PostgresReader(self.conninfo)
+
+    @property
+    def reader_elsewhere(self) -> Callable[[], Reader]:
+        return partial(PostgresReader, self.conninfo)
 
     def far_reader(self) -> Reader:
         return self.reader()

@@ -9,29 +9,28 @@ What a long log says is worked out page by page on all cores, outside any lock; 
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from time import monotonic, sleep
-from typing import Any, TypeAlias
 from uuid import uuid4
 
 from api.service.garbage import rarely_collected
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
-from api.store.mapper import recorded_in
-from api.store.row_statements import RowStatement
-from api.store.rows import Params, RowBatch
-from api.store.schema import SELECT_EVENTS, create_indexes, create_table
+from api.store.schema import create_indexes, create_table
 from api.store.sessions import Session
-from projections.replay import TABLES, changes, views_version
+from api.store.working_out import NEW, PAGE_OF_LOG, Statements, statements, work_out
+from projections.replay import TABLES, views_version
 
 PAGE = 1_000
-NEW = "rebuilt_"
+"""Events that are worked out while the head is locked."""
+LARGE_PAGE = 10_000
+"""Events that are worked out outside: most streams begin and end within, and each row is written once."""
 LONG = 20_000
 """Events in a log for which it pays to start processes."""
-PAGES_AHEAD = 4
+PAGES_AHEAD = 2
 """Pages for each process that are worked out before they can be written."""
 BUSY_PAUSE_SECONDS = 0.005
 BUSY_SECONDS = 60.0
@@ -39,10 +38,7 @@ BUSY_SECONDS = 60.0
 Progress = Callable[[int, int], None]
 """Told after each page: events done, and all there are."""
 
-Statements: TypeAlias = list[tuple[RowStatement, Params]]
-
 _HEAD = "SELECT position FROM head"
-_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
 
 
 def is_outdated(database: Database) -> bool:
@@ -52,6 +48,7 @@ def is_outdated(database: Database) -> bool:
     return written != views_version()
 
 
+@rarely_collected()
 def rebuild(database: Database, progress: Progress) -> int:
     """Rebuild all read models; the number of events that were replayed. If it fails, they are as they were."""
     with closing(database.background_session()) as session:
@@ -86,15 +83,15 @@ def _drop(session: Session) -> None:
 def _fill(session: Session, database: Database, end: int, progress: Progress) -> int:
     done = 0
     if end > LONG:
-        for done, statements in _worked_out(database, end):
+        for done, worked_out in _worked_out(database, end):
             _begin(session)
-            _write(session, statements)
+            _write(session, worked_out)
             session.commit()
             progress(done, end)
     while True:
         end = _begin(session)
-        page = session.read(_PAGE, (done, min(done + PAGE, end)))
-        _write(session, _statements(page))
+        page = session.read(PAGE_OF_LOG, (done, min(done + PAGE, end)))
+        _write(session, statements(page))
         done += len(page)
         if done == end:
             _swap(session)
@@ -107,25 +104,20 @@ def _fill(session: Session, database: Database, end: int, progress: Progress) ->
 def _worked_out(database: Database, end: int) -> Iterator[tuple[int, Statements]]:
     """Page by page up to a position: up to where, and what is to be written for it. Made by processes of their own."""
     processes = os.cpu_count() or 1
-    pages = iter([(after, min(after + PAGE, end)) for after in range(0, end, PAGE)])
+    pages = iter([(after, min(after + LARGE_PAGE, end)) for after in range(0, end, LARGE_PAGE)])
     # Spawned: whoever calls may have threads, which a fork would not take along.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         ahead: deque[tuple[int, Future[Statements]]] = deque()
         try:
             while True:
                 while len(ahead) < processes * PAGES_AHEAD and (page := next(pages, None)):
-                    ahead.append((page[1], pool.submit(_work_out, database, *page)))
+                    ahead.append((page[1], pool.submit(work_out, database.reader_elsewhere, *page)))
                 if not ahead:
                     return
-                until, statements = ahead.popleft()
-                yield until, statements.result()
+                until, worked_out = ahead.popleft()
+                yield until, worked_out.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _work_out(database: Database, after: int, until: int) -> Statements:
-    with rarely_collected(), closing(database.reader()) as reader:
-        return _statements(reader.rows(_PAGE, (after, until)))
 
 
 def _begin(session: Session) -> int:
@@ -141,14 +133,8 @@ def _begin(session: Session) -> int:
             sleep(BUSY_PAUSE_SECONDS)
 
 
-def _statements(page: Sequence[Sequence[Any]]) -> Statements:
-    batch = RowBatch(NEW)
-    batch.take(changes(recorded_in(page)))
-    return list(batch.statements())
-
-
-def _write(session: Session, statements: Statements) -> None:
-    for statement, rows in statements:
+def _write(session: Session, worked_out: Statements) -> None:
+    for statement, rows in worked_out:
         session.put(statement, rows)
 
 

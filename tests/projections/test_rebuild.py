@@ -87,7 +87,7 @@ def test_several_processes_work_a_long_log_out_and_give_the_same_rows(
     path: Where, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.store.rebuild.LONG", 0)
-    monkeypatch.setattr("api.store.rebuild.PAGE", 50)
+    monkeypatch.setattr("api.store.rebuild.LARGE_PAGE", 50)
     live, told = tables(path), list[int]()
     count = rebuild(database(path), lambda done, total: told.append(done))
     assert told == [*range(50, count, 50), count, count]
