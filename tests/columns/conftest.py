@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -58,9 +59,15 @@ def year(request: pytest.FixtureRequest) -> Iterator[Where]:
         yield url
 
 
-@pytest.fixture
-def partitions(file_of_a_year: Path, tmp_path: Path) -> Path:
-    """To be spoiled."""
-    folder = tmp_path / "partitions"
+@pytest.fixture(scope="session")
+def partitions_of_a_year(file_of_a_year: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not to be changed."""
+    folder = tmp_path_factory.mktemp("exported") / "partitions"
     export(file_of_a_year, folder)
     return folder
+
+
+@pytest.fixture
+def partitions(partitions_of_a_year: Path, tmp_path: Path) -> Path:
+    """To be spoiled."""
+    return copytree(partitions_of_a_year, tmp_path / "partitions")
