@@ -138,7 +138,11 @@ def run(world: World, folder: Path, role: Role, routes: list[Route], *options: s
     outcome = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--url", url, *asked, *options],
         cwd=folder,
-        env=environment(SCHEMATHESIS_HOOKS="tests.api.schemathesis_hooks"),
+        env=environment(
+            SCHEMATHESIS_HOOKS="tests.api.schemathesis_hooks",
+            # What hypothesis works out about all characters is worked out once, not for each role.
+            HYPOTHESIS_STORAGE_DIRECTORY=str(world.platform.folder / "hypothesis"),
+        ),
         capture_output=True,
         text=True,
         timeout=SECONDS,
