@@ -15,6 +15,7 @@ LONGEST = (
     "test_machine.py",
     "test_machine_over_http.py",
     "test_demo.py",
+    "test_schedulers.py",
 )
 """Files whose few tests take long; they come first, so that no process works on one while all others are done."""
 
@@ -29,6 +30,14 @@ def state_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """What goes with a PostgreSQL database and lies outside of it is kept apart from the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Whatever was asked of us: of the many processes that tests start, each would compile the whole program anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 
