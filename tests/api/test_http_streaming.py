@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import NamedTuple
 
 import pytest
 
+from domain.access.events import Role
 from tests.api.server import A_JOB, Client, Json, Platform, done
+from tests.local import Key, issue_keys
 
 PLACES = [102] * 4 + [12] * 16
 """How many do each variant. So many are not sent in one piece, nor read at once."""
@@ -29,14 +32,17 @@ def crowded(platform: Platform) -> Crowded:
     variants = [{**variant, "targetTestersMin": 0, "targetTestersMax": places} for places in PLACES]
     job_id = done(owner.post("/jobs", {**A_JOB, "targetTesters": MANY, "variants": variants}), 201)["id"]
 
-    def work(number: int) -> tuple[str, int]:
-        tester, rating = platform.tester(), number % 5 + 1
+    # All at once beside the server: over HTTP it would be two requests for each.
+    keys = issue_keys(platform.where, {f"crowd {number}": Role.TESTER for number in range(MANY)})
+
+    def work(key: Key, rating: int) -> tuple[str, int]:
+        tester = Client(platform.http, "tester", key.key, "", str(key.id), key.public_id)
         assignment = tester.start(job_id)
         done(tester.post(f"/tester/assignments/{assignment}/submit", {"answers": {"rating": rating}}))
         return assignment, rating
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return Crowded(owner, job_id, dict(pool.map(work, range(MANY))))
+        return Crowded(owner, job_id, dict(pool.map(work, keys.values(), cycle(range(1, 6)))))
 
 
 def test_the_detail_of_a_large_job_is_whole_and_right(crowded: Crowded) -> None:
