@@ -36,11 +36,11 @@ class OnPostgres(Platform):
     """On a database of its own for each life."""
 
     server: ClassVar[str]
+    template: ClassVar[str]
 
     def make_driver(self) -> Driver:
         self.stack = ExitStack()
-        url = self.stack.enter_context(a_database(self.server))
-        new_database(url)
+        url = self.stack.enter_context(a_database(self.server, copy_of=self.template))
         return InProcess(url, HandClock(NOW))
 
     def teardown(self) -> None:
@@ -49,8 +49,8 @@ class OnPostgres(Platform):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def server(postgres_server: str) -> None:
-    OnPostgres.server = postgres_server
+def server(postgres_server: str, postgres_template: str) -> None:
+    OnPostgres.server, OnPostgres.template = postgres_server, postgres_template
 
 
 LIVES = settings(
