@@ -26,6 +26,7 @@ from api.columns.manifest import (
 from api.columns.pages import StoredRow, by_bucket, table_of
 from api.columns.schema import FORM, SCHEMA, footer_of
 from api.columns.wrong import WrongPartitions
+from api.service.garbage import rarely_collected
 
 BUCKETS = 64
 PAGE_ROWS = 20_000
@@ -169,6 +170,7 @@ def _write_and_say(source: Source, part: Part) -> list[PartitionFile]:
     return write_part(source, part, lambda done: _counts.put((part.first, done)))
 
 
+@rarely_collected()
 def write_part(source: Source, part: Part, say: Say) -> list[PartitionFile]:
     """The files of one range of positions. Raises WrongPartitions; then none of them is left."""
     folder = Folder(part.url)

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import astuple
 
 from api.columns.schema import COLUMNS_OF, SCHEMA
 from projections.columns.buckets import bucket_of
@@ -68,18 +69,18 @@ def table_of(rows: Sequence[StoredRow], buckets: int) -> pa.Table:
         _BUCKET: pa.array([places[stream] for stream in streams], pa.int32()),
     }
     present = frozenset().union(*(COLUMNS_OF.get(name, ()) for name in set(names)))
+    told = dict(zip(_Columns.__struct_fields__, zip(*map(astuple, facts), strict=True), strict=True))
     schema = SCHEMA.append(pa.field(_BUCKET, pa.int32()))
     arrays = [
-        columns[field.name] if field.name in columns else _of_facts(facts, field, field.name in present)
+        columns[field.name] if field.name in columns else _of_facts(told[field.name], field, field.name in present)
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _of_facts(facts: Sequence[_Columns], field: pa.Field, is_present: bool) -> pa.Array:
+def _of_facts(values: Sequence[Any], field: pa.Field, is_present: bool) -> pa.Array:
     if not is_present:
-        return pa.nulls(len(facts), field.type)
-    values = [getattr(fact, field.name) for fact in facts]
+        return pa.nulls(len(values), field.type)
     return _uuids(values) if field.type == pa.uuid() else pa.array(values, field.type)
 
 

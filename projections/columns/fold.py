@@ -128,7 +128,9 @@ class _Balances:
 
     def named(self) -> Iterator[tuple[Account, int]]:
         for key, cents in self._cents.items():
-            yield next(one for one in self._first[key].accounts() if one.kind is key[0]), cents
+            first = self._first[key]
+            whose = {"owner_id": first.owner_id, "job_id": first.job_id, "tester_id": first.tester_id}
+            yield account(key[0], **whose), cents
 
 
 @lru_cache(1_024)
