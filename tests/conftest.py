@@ -1,5 +1,6 @@
 """The order of the tests, and a PostgreSQL server for those of one process, started when the first asks for it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,11 @@ LONGEST = (
     "test_schedulers.py",
 )
 """Files whose few tests take long; they come first, so that no process works on one while all others are done."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means: a quarter of the time the tests wait for servers and for the disk."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
