@@ -27,8 +27,8 @@ _REFUSALS = insert(
     ("at", "actor_kind", "actor_id", "key_id", "operation", "path", "status", "code", "detail", "request_id"),
 )
 FORGOTTEN_AT_ONCE = 100
-AT_ONCE = WIDTH
-"""Events of one step, at most: each tile of the tree is written once, and commands are held up for milliseconds."""
+AT_ONCE = WIDTH // 2
+"""Events of one step, at most: a tile of the tree is written twice, and commands are held up for milliseconds."""
 
 
 class SQLDigest:
