@@ -17,7 +17,7 @@ from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
 from domain.recorded import Recorded
 from domain.times import DAY, Instant
-from projections.json import text
+from projections.json import text, uuid
 from projections.read_model import Change
 from projections.replay import changes, views_version
 
@@ -108,7 +108,7 @@ class SQLStore:
 
     def written_after(self, position: int) -> Iterator[tuple[UUID, Recorded[Any] | None]]:
         for stream, version, at, topic, state in self._session.read(_WRITTEN, (position,)):
-            stream_id = UUID(stream)
+            stream_id = uuid(stream)
             yield stream_id, None if state is None else to_recorded(stream_id, version, at, topic, state)
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:

@@ -94,6 +94,7 @@ class SQLiteSession:
         return row
 
     def rollback(self) -> None:
+        self._written, self._last_row = 0, None
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
