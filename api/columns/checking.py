@@ -107,31 +107,17 @@ def _into(kind: str) -> str:
     )
 
 
-def _numbered() -> dict[tuple[str, int], Posting]:
-    """The postings by their event, and their number among those of the event."""
-    found: dict[tuple[str, int], Posting] = {}
-    for one in POSTINGS:
-        found[one.event, sum(event == one.event for event, _ in found)] = one
-    return found
-
-
-_NUMBERED = _numbered()
-_OF_ONE_EVENT = 1 + max(number for _, number in _NUMBERED)
-_CENTS = [
-    _case((event, posting.cents) for (event, n), posting in _NUMBERED.items() if n == number)
-    for number in range(_OF_ONE_EVENT)
-]
+_OF_EVENT = {event: [one for one in POSTINGS if one.event == event] for event in {one.event for one in POSTINGS}}
+_AMOUNTS = tuple(dict.fromkeys(one.cents for one in POSTINGS))
 
 _BY_DAY = f"""
     SELECT name, day, count(*), sum(position),
-        {", ".join(f"count(nullif(cents_{n}, 0)), sum(cents_{n})" for n in range(_OF_ONE_EVENT))}
+        {", ".join(f"count(nullif({cents}, 0)), coalesce(sum({cents}), 0)" for cents in _AMOUNTS)}
     FROM (
-        SELECT name, position, (CASE WHEN name IN {_BY_DATE} THEN dated_at ELSE occurred_at END) // {DAY} AS day,
-            {", ".join(f"{cents} AS cents_{n}" for n, cents in enumerate(_CENTS))}
-        FROM events
+        SELECT *, (CASE WHEN name IN {_BY_DATE} THEN dated_at ELSE occurred_at END) // {DAY} AS day FROM events
     ) GROUP BY name, day
 """
-"""All that is counted by event and time, in one scan."""
+"""All that is counted by event and time, in one scan: every amount, of which only those count that the event posts."""
 
 _BY_STREAM = f"""
     WITH streams AS MATERIALIZED (
@@ -147,8 +133,8 @@ _BY_STREAM = f"""
     SELECT '{Measure.BALANCE}', 'owner:escrow', 'owner:' || owner || ':escrow:' || stream, escrow
     FROM streams WHERE escrow <> 0
     UNION ALL
-    SELECT '{Measure.BALANCE}', 'owner:credits', 'owner:' || coalesce(owner, stream) || ':credits', sum(free)
-    FROM streams WHERE free <> 0 GROUP BY ALL
+    SELECT '{Measure.BALANCE}', 'owner:credits', 'owner:' || id || ':credits', free
+    FROM (SELECT coalesce(owner, stream) AS id, sum(free) AS free FROM streams WHERE free <> 0 GROUP BY id)
     UNION ALL
     SELECT '{Measure.BALANCE}', 'owner:receivable', 'owner:' || stream || ':receivable', owed
     FROM streams WHERE owed <> 0
@@ -158,11 +144,13 @@ _BY_STREAM = f"""
 """Streams, and whose money they move: a stream of credits is the owner's own, and names no other."""
 
 _BY_TESTER = f"""
-    SELECT '{Measure.BALANCE}', 'tester:payable', 'tester:' || coalesce(tester_id, stream) || ':payable',
-        sum({_into("tester:payable")})
-    FROM events
-    WHERE name IN ({", ".join(f"'{one.event}'" for one in POSTINGS if "tester:payable" in (one.debit, one.credit))})
-    GROUP BY ALL
+    SELECT '{Measure.BALANCE}', 'tester:payable', 'tester:' || tester || ':payable', cents
+    FROM (
+        SELECT coalesce(tester_id, stream) AS tester, sum({_into("tester:payable")}) AS cents
+        FROM events
+        WHERE name IN ({", ".join(f"'{one.event}'" for one in POSTINGS if "tester:payable" in (one.debit, one.credit))})
+        GROUP BY tester
+    )
 """
 
 
@@ -207,21 +195,21 @@ def _by_day(rows: Iterable[tuple[Any, ...]]) -> dict[Key, int]:
         key = Key(measure, of, which)
         whole[key] = whole.get(key, 0) + int(number)
 
-    for name, day, count, positions, *posted in rows:
+    for name, day, count, positions, *amounts in rows:
         add(Measure.EVENTS, name, "", count)
         add(Measure.POSITIONS, "", "", positions)
-        for number, (entries, cents) in enumerate(zip(posted[::2], posted[1::2], strict=True)):
-            one = _NUMBERED.get((name, number))
-            if one is not None:
-                add(Measure.ENTRIES, one.type, month_of_day(day), entries)
-                add(Measure.CENTS, one.type, month_of_day(day), cents)
-                for measure, kind, grows in (
-                    (Measure.DEBITS, one.debit, one.debit in _GROWS_BY_DEBITS),
-                    (Measure.CREDITS, one.credit, one.credit not in _GROWS_BY_DEBITS),
-                ):
-                    add(measure, kind, "", cents)
-                    if kind in _ITS_OWN:
-                        add(Measure.BALANCE, kind, kind, cents if grows else -cents)
+        posted = dict(zip(_AMOUNTS, zip(amounts[::2], amounts[1::2], strict=True), strict=True))
+        for one in _OF_EVENT.get(name, ()):
+            entries, cents = posted[one.cents]
+            add(Measure.ENTRIES, one.type, month_of_day(day), entries)
+            add(Measure.CENTS, one.type, month_of_day(day), cents)
+            for measure, kind, grows in (
+                (Measure.DEBITS, one.debit, one.debit in _GROWS_BY_DEBITS),
+                (Measure.CREDITS, one.credit, one.credit not in _GROWS_BY_DEBITS),
+            ):
+                add(measure, kind, "", cents)
+                if kind in _ITS_OWN:
+                    add(Measure.BALANCE, kind, kind, cents if grows else -cents)
     return whole
 
 

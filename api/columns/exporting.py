@@ -24,14 +24,16 @@ from api.columns.manifest import (
     write_manifest,
 )
 from api.columns.pages import StoredRow, by_bucket, table_of
-from api.columns.schema import FORM, SCHEMA, footer_of
+from api.columns.schema import FORM, REPEATED, SCHEMA, footer_of
 from api.columns.wrong import WrongPartitions
 from api.service.garbage import rarely_collected
 
 BUCKETS = 64
 PAGE_ROWS = 20_000
 GROUP_ROWS = 400_000
-"""So many events are gathered and sorted before each bucket gets its rows of them: about 300 MB a process."""
+GROUP_BYTES = 512 * 1024 * 1024
+"""So much is gathered and sorted, whichever is reached first, before each bucket gets its rows of it: of usual events
+about 300 MB a process."""
 ALONE_ROWS = 100_000
 """A process more is not worth its while for fewer."""
 SAY_SECONDS = 0.2
@@ -147,14 +149,14 @@ def _written(source: Source, parts: list[Part], told: Told) -> list[PartitionFil
 
 
 def _until_done(futures: list["Future[Any]"], counts: Any) -> Iterator[tuple[int, int]]:
+    """How far each process is, until all have ended."""
     while True:
-        finished = not wait(futures, timeout=0).not_done
-        try:
+        finished = not wait(futures, SAY_SECONDS).not_done
+        with suppress(Empty):
             while True:
-                yield counts.get(timeout=SAY_SECONDS if not finished else 0)
-        except Empty:
-            if finished:
-                return
+                yield counts.get_nowait()
+        if finished:
+            return
 
 
 _counts: Any = None
@@ -183,7 +185,7 @@ def write_part(source: Source, part: Part, say: Say) -> list[PartitionFile]:
                 _check_positions(rows, part.first + done)
                 gathered.append(table_of(rows, part.buckets))
                 done += len(rows)
-                if sum(map(len, gathered)) >= GROUP_ROWS:
+                if sum(map(len, gathered)) >= GROUP_ROWS or sum(page.nbytes for page in gathered) >= GROUP_BYTES:
                     writers.write(gathered)
                 say(done)
             writers.write(gathered)
@@ -208,6 +210,11 @@ def _check_positions(rows: Sequence[StoredRow], first: int) -> None:
 def _check_end(part: Part, done: int) -> None:
     if part.first + done - 1 != part.last:
         raise WrongPartitions(f"The log has no event at position {part.first + done}: call tallyhold verify.")
+
+
+def parquet_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """Writes a partition's file in the form that partitions have."""
+    return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=list(REPEATED))
 
 
 class _Hashed:
@@ -270,9 +277,7 @@ class _Writers:
         self._folder.files.makedirs(path.rpartition("/")[0], exist_ok=True)
         file = _Hashed(self._folder.files.open(path, "wb"))
         self._open.callback(file.close)
-        writer = self._open.enter_context(
-            pq.ParquetWriter(file, SCHEMA.with_metadata(footer_of(part.log, bucket)), compression="zstd")
-        )
+        writer = self._open.enter_context(parquet_writer(file, SCHEMA.with_metadata(footer_of(part.log, bucket))))
         self._made[bucket] = name, file, writer
 
     def files(self) -> list[PartitionFile]:

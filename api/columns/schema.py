@@ -27,6 +27,8 @@ CENTS = (
     "receivable_cents",
     "difference_cents",
 )
+REPEATED = ("name", *PARTIES, "account")
+"""What many events have in common: stored as numbers of a dictionary. For the others making one only takes time."""
 OUTSIDE = ("account", "dated_at")
 """Of events that tell what happened at the gateway or the bank: which account is adjusted, and when it happened."""
 

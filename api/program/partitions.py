@@ -22,7 +22,7 @@ def export_partitions_command(
         _check_libraries()
         from api.columns.exporting import export_partitions  # noqa: PLC0415  (large libraries, for these commands alone)
 
-        source = StoredLog(existing(read_settings(db=db)))
+        source = StoredLog(existing(read_settings(db=db)).reader_elsewhere)
         with progress("exporting") as told:
             manifest = export_partitions(source, out, told)
         print(f"{out} has {manifest.position} events of {manifest.log} in {len(manifest.files)} files")

@@ -1,6 +1,6 @@
 """The log as it is stored, to be exported: a range of positions at a time, in whatever process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from api.evidence import tree
-from api.store.databases import Database
+from api.store.sessions import Reader
 from api.store.sql_digest import log_origin
 
 _COLUMNS = "SELECT position, originator_id, originator_version, topic, state FROM stored_events "
@@ -16,17 +16,17 @@ _COLUMNS = "SELECT position, originator_id, originator_version, topic, state FRO
 
 @dataclass(frozen=True, slots=True)
 class StoredLog:
-    """See ``api.columns.exporting.Source``. Each call has a connection of its own."""
+    """See ``api.columns.exporting.Source``. Each call opens a connection of its own."""
 
-    database: Database
+    opened: Callable[[], Reader]
 
     def head(self) -> tuple[str, int]:
-        with closing(self.database.reader()) as reader:
+        with closing(self.opened()) as reader:
             ((secret, position),) = reader.rows("SELECT secret, position FROM head")
         return log_origin(secret), position
 
     def leaf(self, position: int) -> str | None:
-        with closing(self.database.reader()) as reader:
+        with closing(self.opened()) as reader:
             rows = reader.rows(f"{_COLUMNS}WHERE position = ?", (position,))
         if not rows:
             return None
@@ -35,7 +35,7 @@ class StoredLog:
 
     @contextmanager
     def pages(self, after: int, upto: int, rows: int) -> Iterator[Iterator[Sequence[Sequence[Any]]]]:
-        with closing(self.database.reader()) as reader, reader.snapshot():
+        with closing(self.opened()) as reader, reader.snapshot():
             wanted = f"{_COLUMNS}WHERE position > ? AND position <= ? ORDER BY position"
             with reader.stream(wanted, (after, upto)) as found:
                 yield iter(lambda: list(islice(found, rows)), [])

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from api.columns import engines
 from api.columns.checking import MEMORY, check_columns
-from api.columns.exporting import export_partitions
+from api.columns.exporting import export_partitions, parquet_writer
 from api.columns.folding import fold_bucket
 from api.columns.manifest import Folder, Manifest, PartitionFile, read_manifest, write_manifest
 from api.columns.reading import buckets_of
@@ -74,7 +74,7 @@ def run(name: str, settings: Settings, say: Say) -> dict[str, Any]:
     with TemporaryDirectory(dir=settings.folder) as folder, settings.store.new(Path(folder)) as db:
         grow(database_at(db), case.events)
         say(f"a log of {case.events:,} events is there")
-        log = exported(StoredLog(database_at(db)), Path(folder))
+        log = exported(StoredLog(database_at(db).reader_elsewhere), Path(folder))
         if case.copies > 1:
             log = _repeated(log, Path(folder) / "repeated", case.copies, say)
         return measured(name, log, settings.rounds, say)
@@ -207,7 +207,7 @@ def run_large(settings: Settings, say: Say) -> dict[str, Any]:
     """The columns of 40 million events, in a process of its own: its rate, and the most memory that it took."""
     with TemporaryDirectory(dir=settings.folder) as folder, settings.store.new(Path(folder)) as db:
         grow(database_at(db), EVENTS)
-        log = exported(StoredLog(database_at(db)), Path(folder))
+        log = exported(StoredLog(database_at(db).reader_elsewhere), Path(folder))
         return measured_large(log, Path(folder) / "large", LARGE_COPIES, settings.rounds, say)
 
 
@@ -274,7 +274,7 @@ def _repeated(log: Log, place: Path, copies: int, say: Say) -> Log:
                 if bucket not in made:
                     name = f"bucket={bucket:04d}/all.parquet"
                     (place / name).parent.mkdir(parents=True, exist_ok=True)
-                    writer = stack.enter_context(pq.ParquetWriter(place / name, schema, compression="zstd"))
+                    writer = stack.enter_context(parquet_writer(place / name, schema))
                     made[bucket] = name, writer, []
                 made[bucket][1].write_table(rows.cast(schema))
                 made[bucket][2].append(len(rows))

@@ -25,7 +25,7 @@ def unwatched(done: int, total: int) -> None:
 
 
 def export(where: Where, place: Path | str) -> Manifest:
-    return export_partitions(StoredLog(database(where)), str(place), unwatched)
+    return export_partitions(StoredLog(database(where).reader_elsewhere), str(place), unwatched)
 
 
 def position(where: Where) -> int:

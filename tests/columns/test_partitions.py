@@ -120,7 +120,7 @@ def test_several_processes_write_what_one_writes(
     export(file_of_a_year, tmp_path / "one")
     monkeypatch.setattr(exporting, "ALONE_ROWS", 200)
     told: list[tuple[int, int]] = []
-    source = StoredLog(database(file_of_a_year))
+    source = StoredLog(database(file_of_a_year).reader_elsewhere)
     manifest = export_partitions(source, str(tmp_path / "two"), lambda *done: told.append(done), processes=2)
     assert len({file.first for file in manifest.files}) == 2
     assert told[-1] == (manifest.position, manifest.position)
@@ -162,7 +162,7 @@ def test_a_log_that_grows_during_an_export_is_exported_up_to_where_it_began(wher
             buy(where, 3)
             grown.append(position(where))
 
-    manifest = export_partitions(StoredLog(database(where)), str(tmp_path / "p"), grow)
+    manifest = export_partitions(StoredLog(database(where).reader_elsewhere), str(tmp_path / "p"), grow)
     assert grown[0] > began == manifest.position == events(recomputed(tmp_path / "p").totals)
 
 
@@ -405,7 +405,7 @@ def test_two_exports_at_once_do_not_both_count(file_of_a_year: Path, tmp_path: P
 
     export(file_of_a_year, tmp_path / "other")
     with pytest.raises(WrongPartitions, match="Somebody else has exported"):
-        export_partitions(StoredLog(database(file_of_a_year)), str(tmp_path / "p"), meanwhile)
+        export_partitions(StoredLog(database(file_of_a_year).reader_elsewhere), str(tmp_path / "p"), meanwhile)
 
 
 def test_where_nothing_can_be_written(file_of_a_year: Path, tmp_path: Path) -> None:
