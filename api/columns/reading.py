@@ -22,7 +22,7 @@ from projections.columns.fold import StreamEvents
 _READ = ["position", "stream", "version", "name", "occurred_at", "event"]
 _ROWS_AT_ONCE = 20_000
 _FOOTERS_AT_ONCE = 8
-_DECODERS: dict[str, Callable[[bytes], Any]] = {
+_DECODERS: dict[str, Callable[[memoryview], Any]] = {
     name: msgspec.json.Decoder(event).decode for name, event in EVENTS.items()
 }
 
@@ -115,10 +115,11 @@ def _slices(keys: pa.ChunkedArray) -> Iterator[list[int]]:
 def _in_slice(folder: Folder, bucket: Bucket, whole: pa.Table, edges: list[int]) -> Iterator[StreamEvents]:
     begins = edges[0]
     table = whole.slice(begins, edges[-1] - begins).combine_chunks()
-    versions, positions, instants = (_integers(table[name]) for name in ("version", "position", "occurred_at"))
+    (ids,) = table["stream"].chunks
+    versions, positions, instants = (_integers(*table[name].chunks) for name in ("version", "position", "occurred_at"))
     events = _events(folder, bucket, table)
     for first, last in pairwise(edge - begins for edge in edges):
-        stream = UUID(bytes=table["stream"][first].as_py())
+        stream = UUID(bytes=ids[first].as_py())
         if bucket_of(stream, bucket.buckets) != bucket.number:
             where = f"{folder.url}: position {positions[first]} lies in bucket {bucket.number}"
             raise WrongPartitions(f"{where}, where its stream does not belong. Export into a new folder.")
@@ -126,11 +127,18 @@ def _in_slice(folder: Folder, bucket: Bucket, whole: pa.Table, edges: list[int])
         yield StreamEvents(stream, versions[cut], positions[cut], instants[cut], events[cut])
 
 
-def _integers(column: pa.ChunkedArray) -> list[int]:
-    """A column without nulls. Arrow's own way makes an object of its own of each number first."""
-    (chunk,) = column.chunks
-    numbers: memoryview[int] = memoryview(chunk.buffers()[1]).cast("i" if chunk.type == pa.int32() else "q")
-    return numbers[chunk.offset :][: len(chunk)].tolist()
+def _integers(array: pa.Array) -> list[int]:
+    """Those of an array without nulls. Arrow's own way makes an object of its own of each number first."""
+    numbers: memoryview[int] = memoryview(array.buffers()[1]).cast("i" if array.type == pa.int32() else "q")
+    return numbers[array.offset :][: len(array)].tolist()
+
+
+def _byte_strings(array: pa.Array) -> Iterator[memoryview]:
+    """Those of an array without nulls, where they lie."""
+    _, offsets, data = array.buffers()
+    bounds, whole = memoryview(offsets).cast("i"), memoryview(data)
+    edges = bounds[array.offset :][: len(array) + 1].tolist()
+    return (whole[first:last] for first, last in pairwise(edges))
 
 
 def _events(folder: Folder, bucket: Bucket, table: pa.Table) -> list[Any]:
@@ -138,7 +146,7 @@ def _events(folder: Folder, bucket: Bucket, table: pa.Table) -> list[Any]:
     decoders = [_decoder(folder, bucket, name) for name in names.dictionary.to_pylist()]
     found: list[Any] = []
     try:
-        for kind, event in zip(names.indices.to_pylist(), table["event"].to_pylist(), strict=True):
+        for kind, event in zip(_integers(names.indices), _byte_strings(*table["event"].chunks), strict=True):
             found.append(decoders[kind](event))
     except msgspec.MsgspecError as error:
         position = table["position"][len(found)]
@@ -171,7 +179,7 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table, sort_keys=[("stream", "ascending"), ("version", "ascending")]))
 
 
-def _decoder(folder: Folder, bucket: Bucket, name: str) -> Callable[[bytes], Any]:
+def _decoder(folder: Folder, bucket: Bucket, name: str) -> Callable[[memoryview], Any]:
     try:
         return _DECODERS[name]
     except KeyError:

@@ -23,7 +23,7 @@ def evolve(job: Job | None, event: e.JobEvent) -> Job:
     change(job, event)
     if job.escrow_cents < 0:
         raise InvariantBroken(f"{type(event).__name__} would take the job's escrow below zero.")
-    if job.open_slots < 0:
+    if job.at_work + job.completed > job.target:
         raise InvariantBroken(f"{type(event).__name__} would leave more testers than slots.")
     return job
 

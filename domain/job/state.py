@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, overload
 from uuid import UUID
 
 from domain.job.events import ClosedReason
 from domain.job.terms import Terms, Variant
 from domain.times import Instant
+
+T = TypeVar("T")
 
 
 class Phase(StrEnum):
@@ -125,12 +127,21 @@ class Assignments(Mapping[UUID, Assignment]):
         self._by_public_id[assignment.tester_public_id] = assignment
 
     def __getitem__(self, assignment_id: UUID) -> Assignment:
-        found = self._by_id.get(assignment_id)
-        if found is None and self._elsewhere is not None:
-            found = self._fetched(self._elsewhere.one(assignment_id))
+        found = self.get(assignment_id)
         if found is None:
             raise KeyError(assignment_id)
         return found
+
+    @overload
+    def get(self, assignment_id: UUID, /) -> Assignment | None: ...
+    @overload
+    def get(self, assignment_id: UUID, /, default: Assignment | T) -> Assignment | T: ...
+    def get(self, assignment_id: UUID, /, default: Any = None) -> Any:
+        """The inherited one makes and catches a KeyError, and every event of an assignment asks."""
+        found = self._by_id.get(assignment_id)
+        if found is None and self._elsewhere is not None:
+            found = self._fetched(self._elsewhere.one(assignment_id))
+        return default if found is None else found
 
     def of_tester(self, tester_id: UUID) -> Assignment | None:
         found = self._by_tester.get(tester_id)
