@@ -15,7 +15,7 @@ import psycopg
 from api.service.access import register_with_key
 from api.service.committer import Reply
 from api.service.evidence import Evidence
-from api.service.ports import Gateway
+from api.service.ports import Digest, Gateway
 from api.service.seals import MasterKey, Seals
 from api.service.service import Service
 from api.service.work import Context, UseCase
@@ -56,7 +56,13 @@ def database(where: Where) -> Database:
 
 
 def a_digest(where: Where) -> SQLDigest:
-    return SQLDigest(database(where).reader(), database(where).background_session())
+    return SQLDigest(database(where).reader(), database(where).digest_session())
+
+
+def work_through(digest: Digest) -> None:
+    """All that the log has now."""
+    while step := digest.next_step():
+        digest.keep(step)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Platform:
             keys = opened.enter_context(closing(database.sealing_keys()))
             self.seals = open_seals(keys, master_key_file or database.beside(".master"))
             self.reads = opened.enter_context(closing(SQLReads(database.reader(), self.seals.open)))
-            digest = opened.enter_context(closing(SQLDigest(database.reader(), database.background_session())))
+            digest = opened.enter_context(closing(SQLDigest(database.reader(), database.digest_session())))
             self.audit = opened.enter_context(closing(SQLAudit(database.far_reader(), self.seals)))
             files = CheckpointFiles(checkpoints or checkpoints_of(database))
             evidence = opened.enter_context(closing(Evidence(digest, key, files)))

@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -137,8 +138,10 @@ class _Poison(Exception):
 class Committer:
     """One per process. Owns the states of streams; nobody else may touch them."""
 
-    def __init__(self, store: Store, clock: Clock, seals: Seals) -> None:
+    def __init__(self, store: Store, clock: Clock, seals: Seals, turn: AbstractAsyncContextManager[None]) -> None:
+        """``turn`` is held while a batch is written: see Evidence."""
         self._store = store
+        self._turn = turn
         self._clock = clock
         self._seals = seals
         self._waiting: deque[Waiting] = deque()
@@ -278,7 +281,8 @@ class Committer:
         one_by_one = False
         while True:
             try:
-                flush, behind = await self._write(waiting, one_by_one)
+                async with self._turn:
+                    flush, behind = await self._write(waiting, one_by_one)
                 break
             except _Poison as poison:
                 self._abandon()

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
 from api.evidence import tree
 from api.evidence.notes import Checkpoint, SigningKey
 from api.evidence.tiles import subtrees
-from api.service.ports import CheckpointStore, Digest
+from api.service.ports import CheckpointStore, Digest, StoreBusy
 from api.service.refusal_log import RefusalLog
 from api.service.refusals import Unavailable
 from domain.errors import invalid
@@ -21,10 +22,12 @@ log = logging.getLogger("tallyhold.evidence")
 
 T = TypeVar("T")
 
-STEP_PAUSE_SECONDS = 0.01
-"""Between two steps the store is free for commands."""
+STEP_PAUSE_SECONDS = 0.025
+"""Between two steps of at most 128 events the store is free for commands: some thousand events a second."""
 MAX_BEHIND = 20_000
 """Events that may lie untouched while commands come in one after the other: they have the processor first."""
+BUSY_PAUSE_SECONDS = 0.005
+BUSY_LIMIT_SECONDS = 10.0
 PUBLISH_SECONDS = 60.0
 KEEP_REFUSALS = 30 * DAY
 DAY_LETTERS = len("2026-06-30")
@@ -53,18 +56,24 @@ class Consistency:
 
 
 class Evidence:
-    """Works in a thread of its own, so that it never holds up the event loop."""
+    """Works in small steps beside the commands: in a thread of its own where the store waits for a network.
+
+    A store that waits for nothing is asked on the event loop: a thread beside it would hold up each step of the
+    commands for as long as the interpreter takes to change threads.
+    """
 
     def __init__(self, digest: Digest, key: SigningKey | None, files: CheckpointStore) -> None:
         self._digest = digest
         self._key = key
         self._files = files
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evidence")
+        self.turn: AbstractAsyncContextManager[None] = nullcontext() if digest.waits else asyncio.Lock()
+        """Held by who writes, where one writer shuts out the others: each then waits its turn, and none starves."""
         self.refusals = RefusalLog()
         self._seen = -1
         self._is_quiet = False
         self._forgotten_at: Instant = 0
-        self._written = -1
+        self._published = -1
         self._published_at = 0.0
 
     def close(self) -> None:
@@ -74,10 +83,10 @@ class Evidence:
     async def keep_up(self, now: Instant) -> None:
         """What is to be done again and again: work the log through once commands pause, and publish in good time."""
         await self.keep_refusals(now)
-        _, size, _ = await self._apart(self._digest.head)
+        _, size, _ = await self._asked(self._digest.head)
         self._is_quiet, self._seen = size == self._seen, size
-        while await self._apart(self._should_advance):
-            await self._apart(self._digest.advance)
+        while await self._asked(self._should_advance):
+            await self._advance()
             await asyncio.sleep(STEP_PAUSE_SECONDS)
         elapsed = asyncio.get_running_loop().time() - self._published_at
         if self._key is not None and (self._is_quiet or elapsed > PUBLISH_SECONDS):
@@ -88,6 +97,12 @@ class Evidence:
         _, size, _ = self._digest.head()
         behind = size - self._digest.position()
         return behind > (0 if size == self._seen and self._is_quiet else MAX_BEHIND)
+
+    async def _advance(self) -> None:
+        """Take one step, if the log has more."""
+        step = await self._asked(self._digest.next_step)
+        if step is not None:
+            await self._written(lambda: self._digest.keep(step))
 
     async def finish(self, now: Instant) -> None:
         """Write what was gathered, and publish what was written last."""
@@ -102,29 +117,30 @@ class Evidence:
             return
         self._forgotten_at = now
         try:
-            await self._apart(lambda: self._digest.keep_refusals(notes, dropped, now - KEEP_REFUSALS))
+            await self._written(lambda: self._digest.keep_refusals(notes, dropped, now - KEEP_REFUSALS))
         except BaseException:
             self.refusals.put_back(notes, dropped)
             raise
 
     async def catch_up(self) -> None:
         """Work through all that the log has now, a step at a time."""
-        _, size, _ = await self._apart(self._digest.head)
-        while await self._apart(self._digest.position) < size:
-            await self._apart(self._digest.advance)
+        _, size, _ = await self._asked(self._digest.head)
+        while await self._asked(self._digest.position) < size:
+            await self._advance()
+            await asyncio.sleep(0)
 
     async def checkpoint(self) -> tuple[Checkpoint, str, str]:
         """The log's newest checkpoint, as a signed note, and the public key. Raises Unavailable without a key."""
         if self._key is None:
             raise Unavailable("Checkpoints are not signed here; set TALLYHOLD_CHECKPOINT_KEY to a key file.")
-        checkpoint = Checkpoint(*await self._apart(self._digest.head))
+        checkpoint = Checkpoint(*await self._asked(self._digest.head))
         return checkpoint, self._key.signed(checkpoint), self._key.verifier.line
 
     async def proving(self) -> tuple[Checkpoint, str, str]:
         """A checkpoint whose tiles are there, as a signed note, and the public key. Raises Unavailable."""
         checkpoint, note, key = await self.checkpoint()
         await self.catch_up()
-        root = await self._apart(lambda: self._sound_root(checkpoint.size, subtrees(self._digest.tile)))
+        root = await self._asked(lambda: self._sound_root(checkpoint.size, subtrees(self._digest.tile)))
         if root != checkpoint.root:
             raise Unavailable("The log does not have the hashes that it was written with; run tallyhold verify.")
         return checkpoint, note, key
@@ -132,9 +148,9 @@ class Evidence:
     async def publish(self, now: Instant) -> None:
         """Write the newest checkpoint to its file, if there is a newer one."""
         checkpoint, note, _ = await self.checkpoint()
-        if checkpoint.size != self._written:
-            await self._apart(lambda: self._files.write(iso(now)[:DAY_LETTERS], note))
-            self._written = checkpoint.size
+        if checkpoint.size != self._published:
+            await self._in_thread(lambda: self._files.write(iso(now)[:DAY_LETTERS], note))
+            self._published = checkpoint.size
         self._published_at = asyncio.get_running_loop().time()
 
     async def inclusion(self, position: int, size: int | None) -> Inclusion:
@@ -142,19 +158,19 @@ class Evidence:
         size = await self._known("?size", size)
         if not 1 <= position <= size:
             raise invalid("?position", f"must be from 1 to {size}: there are no other events in this tree")
-        return await self._apart(lambda: self._inclusion(position, size))
+        return await self._asked(lambda: self._inclusion(position, size))
 
     async def consistency(self, first: int, second: int | None) -> Consistency:
         """Raises InvalidRequest for a size that the log does not have."""
         second = await self._known("?to", second)
         if first > second:
             raise invalid("?from", f"must be at most {second}: an earlier tree cannot have more events")
-        return await self._apart(lambda: self._consistency(first, second))
+        return await self._asked(lambda: self._consistency(first, second))
 
     async def _known(self, name: str, size: int | None) -> int:
         """The size that was asked for, or that of the log; its tiles are there."""
         await self.catch_up()
-        whole = await self._apart(self._digest.position)
+        whole = await self._asked(self._digest.position)
         if size is not None and size > whole:
             raise invalid(name, f"must be at most {whole}: the log has no more events")
         return whole if size is None else size
@@ -177,5 +193,21 @@ class Evidence:
             raise Unavailable("The log does not have the hashes that it was written with; run tallyhold verify.")
         return tree.root_at(size, subtree)
 
-    async def _apart(self, work: Callable[[], T]) -> T:
+    async def _asked(self, work: Callable[[], T]) -> T:
+        return await self._in_thread(work) if self._digest.waits else work()
+
+    async def _written(self, work: Callable[[], None]) -> None:
+        """Write when it is our turn, and nobody outside of this process does. Raises StoreBusy after some seconds."""
+        deadline = asyncio.get_running_loop().time() + BUSY_LIMIT_SECONDS
+        while True:
+            try:
+                async with self.turn:
+                    await self._asked(work)
+                return
+            except StoreBusy:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(BUSY_PAUSE_SECONDS)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

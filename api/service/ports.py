@@ -227,8 +227,24 @@ class RefusalNote(msgspec.Struct, frozen=True, gc=False):
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class DigestStep:
+    """What some events of the log add: tiles (level, number, hashes) and rows of the index (key, block, places)."""
+
+    after: int
+    """The position before the first of the events."""
+    events: int
+    tiles: Sequence[tuple[int, int, bytes]]
+    places: Sequence[tuple[int, int, int]]
+
+
 class Digest(Protocol):
     """What is worked out of the log behind the commands' back. Used from one thread at a time."""
+
+    waits: bool
+    """Whether a call waits for a network: it must not be called where others would wait with it. One that does not
+    wait writes where only one can write at a time, the commands among them.
+    """
 
     def head(self) -> tuple[str, int, bytes]:
         """The log's name, its size in events, and the root of its hash tree."""
@@ -236,11 +252,17 @@ class Digest(Protocol):
     def position(self) -> int:
         """Up to where the log is worked through."""
 
-    def advance(self) -> int:
-        """Work through some more events; how many it were, 0 at the end of the log."""
+    def next_step(self) -> DigestStep | None:
+        """What some more events add; null at the end of the log. It writes nothing."""
+
+    def keep(self, step: DigestStep) -> None:
+        """Keep a step. One that another process has taken meanwhile is let go. Raises StoreBusy."""
 
     def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
-        """Keep refusals, count those that were dropped, and forget some of those that are too old."""
+        """Keep refusals, count those that were dropped, and forget some of those that are too old.
+
+        Raises StoreBusy.
+        """
 
     def tile(self, level: int, number: int) -> bytes:
         """Hashes of a tile of the tree; see api.evidence.tiles."""

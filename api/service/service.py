@@ -86,7 +86,7 @@ class Service:
     ) -> None:
         self.reads = reads
         self.seals = seals
-        self.committer = Committer(store, clock, seals)
+        self.committer = Committer(store, clock, seals, evidence.turn)
         self.evidence = evidence
         self.audit = audit
         self.gateway_book = gateway_book

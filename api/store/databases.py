@@ -58,6 +58,9 @@ class Database(Protocol):
     def background_session(self) -> Session:
         """To write what can be worked out again; whose commits need not survive a power cut."""
 
+    def digest_session(self) -> Session:
+        """A background session for who serves: where the commands' own do not wait for others, it does not either."""
+
     def reader(self, *, broken_text: bool = False) -> Reader:
         """To read; text that is none, after something damaged the database, is shown as well as it can be."""
 
@@ -123,6 +126,9 @@ class SQLiteDatabase:
     def background_session(self) -> Session:
         return SQLiteSession(self.path, wait_seconds=sqlite.BUSY_SECONDS, is_durable=False)
 
+    def digest_session(self) -> Session:
+        return SQLiteSession(self.path, is_durable=False)
+
     def reader(self, *, broken_text: bool = False) -> Reader:
         return SQLiteReader.of(self.path, broken_text=broken_text)
 
@@ -187,6 +193,9 @@ class PostgresDatabase:
 
     def background_session(self) -> Session:
         return PostgresSession(self.conninfo, is_durable=False)
+
+    def digest_session(self) -> Session:
+        return self.background_session()
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         return PostgresReader(self.conninfo)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.evidence import tree
 from api.evidence.tiles import WIDTH, grown
-from api.service.ports import RefusalNote
+from api.service.ports import DigestStep, RefusalNote
 from api.store.audit_index import Whose, index_rows
 from api.store.row_statements import insert
 from api.store.sessions import Reader, Session, first
@@ -32,7 +32,7 @@ AT_ONCE = WIDTH // 2
 
 
 class SQLDigest:
-    """See Digest. A step that another process has taken meanwhile is let go.
+    """See Digest.
 
     Its commits need not survive a power cut by themselves: what is lost is worked out again.
     """
@@ -40,6 +40,7 @@ class SQLDigest:
     def __init__(self, reader: Reader, session: Session) -> None:
         self._reader = reader
         self._session = session
+        self.waits = session.waits
         self._whose = Whose(reader)
 
     def close(self) -> None:
@@ -57,26 +58,26 @@ class SQLDigest:
     def tile(self, level: int, number: int) -> bytes:
         return read_tile(self._reader, level, number)
 
-    def advance(self) -> int:
+    def next_step(self) -> DigestStep | None:
         before = self.position()
         rows = self._reader.rows(
             "SELECT originator_id, originator_version, topic, state, position FROM stored_events "
             "WHERE position > ? ORDER BY position LIMIT ?",
             (before, AT_ONCE - before % AT_ONCE),
         )
-        if rows:
-            leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest, _ in rows]
-            tiles = list(grown(self.tile, before, leaves))
-            found = index_rows(self._whose, [(at, stream, topic, state) for stream, _, topic, state, at in rows])
-            with self._transaction() as position:
-                if position == before:
-                    self._write(before + len(rows), tiles, found)
-        return len(rows)
+        if not rows:
+            return None
+        leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest, _ in rows]
+        tiles = tuple(grown(self.tile, before, leaves))
+        places = index_rows(self._whose, [(at, stream, topic, state) for stream, _, topic, state, at in rows])
+        return DigestStep(before, len(rows), tiles, places)
 
-    def _write(self, position: int, tiles: list[tuple[int, int, bytes]], found: list[tuple[int, int, int]]) -> None:
-        self._session.write("UPDATE digest SET position = ?", [(position,)])
-        self._session.put(_TILES, tiles)
-        self._session.put(_PLACES, found)
+    def keep(self, step: DigestStep) -> None:
+        with self._transaction() as position:
+            if position == step.after:
+                self._session.write("UPDATE digest SET position = ?", [(position + step.events,)])
+                self._session.put(_TILES, step.tiles)
+                self._session.put(_PLACES, step.places)
 
     def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
         with self._transaction():

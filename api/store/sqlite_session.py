@@ -41,7 +41,7 @@ def translated(method: Callable[P, R]) -> Callable[P, R]:
 
 
 class SQLiteSession:
-    """See Session. Waits for no lock: the committer asks again."""
+    """See Session. Without ``wait_seconds`` it waits for no lock: who serves asks again."""
 
     waits = False
 
@@ -50,8 +50,8 @@ class SQLiteSession:
         self._written = 0
         self._last_row: Any = None
         self._checkpointer: Checkpointer | None = None
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {LATEST_CHECKPOINT_PAGES}")
         if is_durable:
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {LATEST_CHECKPOINT_PAGES}")
             self._checkpointer = Checkpointer(self._connection, lambda: connect(str(path), cache_kib=SMALL_CACHE_KIB))
         else:
             self._connection.execute("PRAGMA synchronous = NORMAL")

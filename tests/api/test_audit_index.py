@@ -15,7 +15,7 @@ from api.store.sql_audit import SQLAudit
 from domain.catalogue import NAMES
 from domain.recorded import Recorded
 from projections.audit import EventFilter
-from tests.local import a_digest, audit_of, execute, query
+from tests.local import a_digest, audit_of, execute, query, work_through
 from tests.simulation.books import File
 from tests.simulation.living import live
 
@@ -38,8 +38,10 @@ def digest(path: Path, monkeypatch: pytest.MonkeyPatch, upto: int | None = None)
     """Work the log through, or its first events only."""
     monkeypatch.setattr("api.store.sql_digest.AT_ONCE", upto or 100)
     with closing(a_digest(path)) as digest:
-        while digest.advance() and upto is None:
-            pass
+        if upto is None:
+            work_through(digest)
+        elif step := digest.next_step():
+            digest.keep(step)
 
 
 def owners_of(file: File) -> dict[str, str]:
@@ -129,8 +131,11 @@ def test_an_event_costs_about_two_rows_of_the_index(path: Path, monkeypatch: pyt
 
 def test_what_two_processes_work_through_at_once_is_done_once(path: Path) -> None:
     with closing(a_digest(path)) as one, closing(a_digest(path)) as other:
-        while one.advance() + other.advance():
-            pass
+        while step := one.next_step():
+            same = other.next_step()
+            assert same is not None
+            one.keep(step)
+            other.keep(same)
         assert one.position() == other.position() == one.head()[1]
 
 

@@ -34,6 +34,7 @@ from tests.local import (
     query,
     run,
     url_of,
+    work_through,
 )
 from tests.postgres import a_database
 from tests.program import failed, tallyhold
@@ -49,8 +50,7 @@ def live_and_digest(where: Where, moments: int = LONG) -> None:
     """A random life."""
     live(where, moments, seed=11)
     with closing(a_digest(where)) as digest:
-        while digest.advance():
-            pass
+        work_through(digest)
 
 
 @pytest.fixture

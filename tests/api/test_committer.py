@@ -696,6 +696,29 @@ def test_what_the_command_line_writes_beside_a_server_is_seen_at_once(path: Wher
     play(story(), path)
 
 
+def test_the_evidence_has_its_turn_between_two_batches(path: Where) -> None:
+    """However many commands wait; and it never runs into a batch that is being committed."""
+
+    async def story() -> None:
+        local, store = a_platform(path)
+        async with local:
+            with store.closed_gate():
+                first = local.ask(bought(1))
+                await store.somebody_waits()
+                size = local.digest.head()[1]
+                evidence = asyncio.create_task(local.service.evidence.catch_up())
+                await asyncio.sleep(0)
+                rest = [local.ask(bought(1)) for _ in range(3 * module.MAX_BATCH)]
+                await asyncio.sleep(0.05)
+                assert not first.done()
+            await evidence
+            assert local.digest.position() >= size
+            assert not rest[-1].done()
+            await all_done(first, *rest)
+
+    play(story(), path)
+
+
 def test_a_writer_in_the_way_is_waited_for(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:

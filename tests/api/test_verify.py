@@ -13,7 +13,7 @@ from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.store.verify import Finding, Verdict, verify
 from projections.replay import TABLES
-from tests.local import a_digest, database, execute, query, tables
+from tests.local import a_digest, database, execute, query, tables, work_through
 from tests.simulation.books import File
 from tests.simulation.living import live
 from tests.simulation.outside import settle_and_close
@@ -60,8 +60,7 @@ def path(tmp_path: Path, lived: bytes) -> Iterator[Path]:
 
 def digest(path: Path) -> None:
     with closing(a_digest(path)) as digest:
-        while digest.advance():
-            pass
+        work_through(digest)
 
 
 def size_of(path: Path) -> int:

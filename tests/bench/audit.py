@@ -28,7 +28,7 @@ from projections.audit import EventFilter
 from tests.bench.commands import stored_states
 from tests.bench.rounds import Say, compared, figures, interleaved
 from tests.bench.settings import Settings
-from tests.local import audit_of
+from tests.local import audit_of, work_through
 
 TITLE = "pages of the audit trail"
 GOAL = round(1 / 1.2, 2)
@@ -90,9 +90,8 @@ def fill(path: Path, states: list[dict[str, Any]], size: int) -> None:
             connection.execute("UPDATE head SET position = ?", (rows[-1][0],))
             connection.execute("COMMIT")
     database = SQLiteDatabase(path)
-    with closing(SQLDigest(database.reader(), database.background_session())) as digest:
-        while digest.advance():
-            pass
+    with closing(SQLDigest(database.reader(), database.digest_session())) as digest:
+        work_through(digest)
 
 
 def _events(states: list[dict[str, Any]], size: int) -> Iterator[tuple[int, str, int, str, bytes]]:
