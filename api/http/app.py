@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from random import getrandbits
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -35,6 +34,7 @@ from api.http.rate_limit import RateLimit
 from api.http.route import Call, Route, Shown, Subject
 from api.http.schemas.base import read_json, validate, validate_query
 from api.service.committer import Reply
+from api.service.ids import new_id
 from api.service.ports import RefusalNote, StoreBusy, StoreFailed
 from api.service.reads import Principal
 from api.service.refusals import NotAuthenticated, Unavailable
@@ -362,7 +362,7 @@ def _request_id(headers: Headers) -> str:
     given = headers.get(b"x-request-id")
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode()
-    return f"{getrandbits(128):032x}"
+    return new_id().hex
 
 
 def _query_pairs(scope: Scope) -> list[tuple[str, str]]:

@@ -8,9 +8,12 @@ from random import Random
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.service.reads import EventPage
 from api.store import sql_audit
+from api.store.audit_index import index_key
 from api.store.sql_audit import SQLAudit
 from domain.catalogue import NAMES
 from domain.recorded import Recorded
@@ -121,6 +124,28 @@ def test_a_request_and_an_actor_are_found_by_the_index(path: Path, monkeypatch: 
         assert [event.position for event in page.events] == [5, 90, 91]
         assert not page.has_more
         assert audit.events(EventFilter(request_id="r-2"), 0, None, 50).events == []
+
+
+VERSION_7 = st.builds(
+    lambda time, chance: UUID(int=time << 80 | chance & ~(0xF << 76) | 0x7 << 76),
+    st.integers(0, 2**48 - 1),
+    st.integers(0, 2**80 - 1),
+)
+
+
+@given(VERSION_7, VERSION_7, st.sampled_from(["actor", "subject", "request"]))
+def test_keys_of_ids_are_in_the_order_of_their_time(one: UUID, other: UUID, kind: str) -> None:
+    earlier, later = sorted((one, other), key=lambda each: each.int >> 80)
+    if earlier.int >> 80 < later.int >> 80:
+        assert index_key(kind, earlier.hex) < index_key(kind, later.hex)
+    assert index_key(kind, one.hex) == index_key(kind, str(one))
+
+
+@given(st.text(max_size=40) | st.uuids().map(str) | VERSION_7.map(str))
+def test_a_key_is_that_of_one_kind_and_fits_in_a_column(value: str) -> None:
+    keys = [index_key(kind, value) for kind in ("type", "actor", "subject", "request")]
+    assert keys == sorted(set(keys))
+    assert all(0 <= key < 2**63 for key in keys)
 
 
 def test_an_event_costs_about_two_rows_of_the_index(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
