@@ -75,7 +75,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     waits_for_purchase: UUID | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Waiting:
     use_case: UseCase
     context: Context
@@ -248,11 +248,12 @@ class Committer:
                 break
 
     async def _round(self) -> None:
-        waiting = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+        waiting: list[Waiting] = []
         catch_ups, self._catch_ups = self._catch_ups, []
         try:
             behind = await self._flush(waiting)
         except Exception as error:
+            self._gather(waiting)
             self._fail(waiting, catch_ups, error)
             return
         if behind:
@@ -262,6 +263,11 @@ class Committer:
             for future in catch_ups:
                 if not future.done():
                     future.set_result(None)
+
+    def _gather(self, waiting: list[Waiting]) -> None:
+        """Add commands to a batch, as many as it may have."""
+        room = MAX_BATCH - len(waiting)
+        waiting += [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
 
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
         log.error("a batch could not be written", exc_info=error)
@@ -273,7 +279,8 @@ class Committer:
                 future.set_exception(refusal)
 
     async def _flush(self, waiting: list[Waiting]) -> bool:
-        """One transaction. True when more is due than fits in it: then no command was decided yet.
+        """One transaction; ``waiting`` are then the commands of its batch. True when more is due than fits in it: then
+        no command was decided yet.
 
         An error that nobody foresaw must not harm the innocent: what failed is left out and the rest done again,
         where need be with everything written one by one to see which it is.
@@ -286,7 +293,7 @@ class Committer:
                 break
             except _Poison as poison:
                 self._abandon()
-                waiting = self._without_poison(waiting, poison)
+                self._set_apart(waiting, poison)
             except (StoreBusy, StoreFailed):
                 self._abandon()
                 raise
@@ -304,8 +311,9 @@ class Committer:
         return behind
 
     async def _write(self, waiting: list[Waiting], one_by_one: bool) -> tuple[_Flush, bool]:
-        """Decide, write and commit."""
+        """Decide, write and commit. What comes while others hold the head joins the batch: fewer batches do more."""
         head = await self._begin()
+        self._gather(waiting)
         flush = _Flush(head, self._time(head), one_by_one)
         behind = self._write_due(flush)
         if not behind:
@@ -357,16 +365,16 @@ class Committer:
         self._store.rollback()
         self._cache.clear()
 
-    def _without_poison(self, waiting: list[Waiting], poison: _Poison) -> list[Waiting]:
+    def _set_apart(self, waiting: list[Waiting], poison: _Poison) -> None:
         if poison.job_id is not None:
             self.set_aside.add(poison.job_id)
             log.critical("job set aside: its deadline failed", extra={"job": str(poison.job_id)}, exc_info=poison)
-            return waiting
+            return
         assert poison.waiting is not None
         log.error("a command failed", exc_info=poison)
         if not poison.waiting.future.done():
             poison.waiting.future.set_exception(poison.__cause__ or InvariantBroken("a command failed"))
-        return [one for one in waiting if one is not poison.waiting]
+        waiting.remove(poison.waiting)
 
     def _append(self, flush: _Flush) -> None:
         """Write the events gathered so far."""

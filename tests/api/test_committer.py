@@ -731,6 +731,22 @@ def test_a_writer_in_the_way_is_waited_for(path: Where) -> None:
     play(story(), path)
 
 
+def test_what_comes_while_a_writer_is_in_the_way_joins_the_batch(path: Where) -> None:
+    async def story() -> None:
+        local, store = a_platform(path)
+        async with local:
+            before = store.commits
+            with head_locked(path):
+                first = local.ask(bought(1))
+                await asyncio.sleep(0.05)
+                rest = [local.ask(bought(1)) for _ in range(20)]
+                await asyncio.sleep(0.05)
+            await all_done(first, *rest)
+            assert store.commits == before + 1
+
+    play(story(), path)
+
+
 def test_but_not_for_ever(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_LIMIT_SECONDS", 0.02)
     monkeypatch.setattr(postgres, "LOCK_MILLISECONDS", 20)
