@@ -163,9 +163,10 @@ class Committer:
     # -- asking ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to serve, on the running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
-        self._wake.set()
+        """Begin to serve, on the running loop; once: a second loop would write between the first one's statements."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+            self._wake.set()
 
     async def close(self) -> None:
         """Finish what was accepted, refuse the rest."""

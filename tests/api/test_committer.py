@@ -785,6 +785,17 @@ def test_close_finishes_what_was_accepted_and_refuses_the_rest(path: Where) -> N
     assert balance(path) == (2 * HOLD + 301, 0)
 
 
+def test_a_second_start_changes_nothing(path: Where) -> None:
+    async def story() -> None:
+        async with Local(path) as local:
+            tasks = len(asyncio.all_tasks())
+            local.committer.start()
+            assert len(asyncio.all_tasks()) == tasks
+            await local.ask(posted())
+
+    play(story(), path)
+
+
 def test_close_without_anything_to_do_is_the_end(path: Where) -> None:
     async def story() -> None:
         async with Local(path) as local:
