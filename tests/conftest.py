@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.local import Where, new_database
 from tests.postgres import a_database, a_server
+
+settings.register_profile("long", max_examples=10_000)
 
 LONGEST = (
     "test_house_rules.py",

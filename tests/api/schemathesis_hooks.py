@@ -14,6 +14,7 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "disputeJob": r"|/(platformIssue|billingDiscrepancy)Description|/testers/\d+/testerUserId",
     "resolveDispute": r"/resolutions/\d+/(assignmentId|payoutCents|feeCents)",
     "submitTask": r"/answers/.*|/proofValue",
+    "registerPrincipal": r"/name",
     "issueKey": r"/principalId",
     "reconcile": r"/(asOf|knownAt|timezone)|/statements(/\d+/content)?",
     "listEvents": r"\?after",
@@ -25,7 +26,8 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "proveInclusion": r"\?(position|size)",
     "proveConsistency": r"\?(from|to)",
 }
-"""Where a value that fits the schema may still be wrong: fields that must agree, what there must be, times to come."""
+"""Where a value that fits the schema may still be wrong: fields that must agree, what there must be, times to
+come, letters that cannot be printed."""
 
 CURSOR = "?cursor"
 

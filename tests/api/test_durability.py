@@ -21,7 +21,7 @@ from tests.simulation.books import File
 from tests.simulation.commands import Pay, Terms, Version
 from tests.simulation.drivers import job_body
 
-ROUNDS = 3
+ROUNDS = 2
 PATIENCE_SECONDS = 60
 OWNERS = [f"owner {number}" for number in range(3)]
 TESTERS = [f"tester {number}" for number in range(5)]
@@ -200,7 +200,7 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing_that_it_acknowled
     try:
         for number in range(ROUNDS):
             server.start()
-            load.run_until_killed(30 + 70 * number)
+            load.run_until_killed(30 + 120 * number)
             server.start()
             check_that_nothing_is_lost(load)
             repeat_what_was_cut_off(load)

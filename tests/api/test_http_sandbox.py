@@ -19,6 +19,7 @@ from tests.api.server import (
     wrong_fields,
 )
 from tests.api.test_http_testers import after
+from tests.local import execute
 from tests.program import create_key, in_a_process_of_its_own
 
 
@@ -81,15 +82,19 @@ def test_the_clock_is_kept_in_the_database_and_a_database_keeps_its_mode(tmp_pat
     assert "sandbox" in refusal.stderr
 
 
+IN_8985 = 221_372_870_400_000
+
+
 def test_the_clock_has_an_end(tmp_path: Path) -> None:
     """Times are written with a year of four digits."""
     db = f"sqlite:///{tmp_path / 'tallyhold.sqlite'}"
     made = create_key(tmp_path, db, "operator", "Olga")
+    execute(tmp_path / "tallyhold.sqlite", "UPDATE head SET mode = 'sandbox', sandbox_now = ?", IN_8985)
     with listening(tmp_path, db, "--sandbox") as url, connected(url) as (http, _):
         operator, ten_years = client(http, made), {"advanceSeconds": 315_360_000}
-        answers = [operator.post("/sandbox/clock", ten_years) for _ in range(700)]
-        assert wrong_fields(answers[-1]) == ["/advanceSeconds"]
-        assert done(operator.post("/sandbox/clock", {"advanceSeconds": 0}))["now"].startswith("89")
+        assert done(operator.post("/sandbox/clock", ten_years))["now"].startswith("8995")
+        assert wrong_fields(operator.post("/sandbox/clock", ten_years)) == ["/advanceSeconds"]
+        assert done(operator.post("/sandbox/clock", {"advanceSeconds": 0}))["now"].startswith("8995")
 
 
 def test_there_is_no_clock_to_move_where_time_is_real(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import cycle
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from domain.access.events import Role
+from tests import running
 from tests.api.server import A_JOB, Client, Json, Platform, done
 from tests.local import Key, issue_keys
 
@@ -33,12 +36,16 @@ def crowded(platform: Platform) -> Crowded:
     job_id = done(owner.post("/jobs", {**A_JOB, "targetTesters": MANY, "variants": variants}), 201)["id"]
 
     # All at once beside the server: over HTTP it would be two requests for each.
+    port = urlsplit(platform.url).port
+    assert port is not None
     keys = issue_keys(platform.where, {f"crowd {number}": Role.TESTER for number in range(MANY)})
 
     def work(key: Key, rating: int) -> tuple[str, int]:
-        tester = Client(platform.http, "tester", key.key, "", str(key.id), key.public_id)
-        assignment = tester.start(job_id)
-        done(tester.post(f"/tester/assignments/{assignment}/submit", {"answers": {"rating": rating}}))
+        with closing(running.Client(port, key.key)) as tester:
+            assignment = str(tester.ask("POST", f"/tester/jobs/{job_id}/assignments").body["id"])
+            tester.ask("POST", f"/tester/assignments/{assignment}/start")
+            answers = {"answers": {"rating": rating}}
+            assert tester.ask("POST", f"/tester/assignments/{assignment}/submit", answers).status == 200
         return assignment, rating
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

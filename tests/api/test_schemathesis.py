@@ -21,9 +21,9 @@ from tests.api.test_http_reconciliations import unknown_charge
 from tests.program import environment
 
 SECONDS = 150
-EXAMPLES = 10
+EXAMPLES = 5
 FOREIGN_EXAMPLES = 2
-STATEFUL_EXAMPLES = 5
+STATEFUL_EXAMPLES = 3
 
 
 class World(NamedTuple):
@@ -100,6 +100,9 @@ positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "402", "403",
 
 [phases.fuzzing.error-feedback]
 enabled = false
+
+[phases.coverage]
+unexpected-methods = ["PATCH", "TRACE"]
 
 [phases.stateful.generation]
 max-examples = {STATEFUL_EXAMPLES}

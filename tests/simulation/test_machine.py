@@ -53,8 +53,9 @@ def server(postgres_server: str, postgres_template: str) -> None:
     OnPostgres.server, OnPostgres.template = postgres_server, postgres_template
 
 
+# With the profile "long" (see README, "How it is built") there are a hundred times as many.
 LIVES = settings(
-    max_examples=50,
+    max_examples=3 * settings().max_examples // 10,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
@@ -63,7 +64,7 @@ LIVES = settings(
 TestInThisProcess = InThisProcess.TestCase
 TestInThisProcess.settings = LIVES
 TestOnPostgres = OnPostgres.TestCase
-TestOnPostgres.settings = settings(LIVES, max_examples=10)
+TestOnPostgres.settings = settings(LIVES, max_examples=LIVES.max_examples // 5)
 
 
 @pytest.mark.parametrize(("seed", "kind"), [*((seed, InThisProcess) for seed in range(4)), (4, OnPostgres)])

@@ -12,7 +12,7 @@ from domain.access.events import Role
 
 class PrincipalBody(Request):
     role: Role
-    name: Annotated[str, Field(max_length=100, pattern=NOT_BLANK)]
+    name: Annotated[str, Field(max_length=100, pattern=NOT_BLANK, description="Printable characters only.")]
 
 
 class KeyBody(Request):
