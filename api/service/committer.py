@@ -254,7 +254,6 @@ class Committer:
         try:
             behind = await self._flush(waiting)
         except Exception as error:
-            self._gather(waiting)
             self._fail(waiting, catch_ups, error)
             return
         if behind:
@@ -286,21 +285,26 @@ class Committer:
         An error that nobody foresaw must not harm the innocent: what failed is left out and the rest done again,
         where need be with everything written one by one to see which it is.
         """
-        one_by_one = False
+        one_by_one = is_gathered = False
         while True:
             try:
                 async with self._turn:
-                    flush, behind = await self._write(waiting, one_by_one)
+                    head = await self._begin()
+                    if not is_gathered:
+                        # What came while others held the head joins: fewer batches do more. Nothing joins when it is
+                        # done again, or failures that never end would keep the innocent from being written.
+                        self._gather(waiting)
+                        is_gathered = True
+                    flush, behind = await self._write(head, waiting, one_by_one)
                 break
             except _Poison as poison:
                 self._abandon()
                 self._set_apart(waiting, poison)
-            except (StoreBusy, StoreFailed):
+            except Exception as error:
                 self._abandon()
-                raise
-            except Exception:
-                self._abandon()
-                if one_by_one:
+                if one_by_one or isinstance(error, (StoreBusy, StoreFailed)):
+                    if not is_gathered:
+                        self._gather(waiting)  # nobody can lock the head: who waits for it is told so
                     raise
                 one_by_one = True
             except BaseException:
@@ -311,10 +315,8 @@ class Committer:
             self._waiting.extendleft(reversed(waiting))
         return behind
 
-    async def _write(self, waiting: list[Waiting], one_by_one: bool) -> tuple[_Flush, bool]:
-        """Decide, write and commit. What comes while others hold the head joins the batch: fewer batches do more."""
-        head = await self._begin()
-        self._gather(waiting)
+    async def _write(self, head: Head, waiting: list[Waiting], one_by_one: bool) -> tuple[_Flush, bool]:
+        """Decide, write and commit."""
         flush = _Flush(head, self._time(head), one_by_one)
         behind = self._write_due(flush)
         if not behind:
@@ -363,8 +365,8 @@ class Committer:
 
     def _abandon(self) -> None:
         """Roll back, and forget every state: some may hold events that were never kept."""
-        self._store.rollback()
         self._cache.clear()
+        self._store.rollback()
 
     def _set_apart(self, waiting: list[Waiting], poison: _Poison) -> None:
         if poison.job_id is not None:

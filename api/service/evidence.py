@@ -1,8 +1,8 @@
-"""What is kept of the log beside the commands and never on their path: its index, checkpoints and proofs, refusals."""
+"""What is kept of the log beside the commands, which never wait for all of it: its index, checkpoints, refusals."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import TypeVar
 from api.evidence import tree
 from api.evidence.notes import Checkpoint, SigningKey
 from api.evidence.tiles import subtrees
-from api.service.ports import CheckpointStore, Digest, StoreBusy
+from api.service.ports import CheckpointStore, Digest, RefusalNote, StoreBusy
 from api.service.refusal_log import RefusalLog
 from api.service.refusals import Unavailable
 from domain.errors import invalid
@@ -23,11 +23,18 @@ log = logging.getLogger("tallyhold.evidence")
 T = TypeVar("T")
 
 STEP_PAUSE_SECONDS = 0.025
-"""Between two steps of at most 128 events the store is free for commands: some thousand events a second."""
+"""Between two steps of some hundred events the store is free for commands."""
+CATCH_UP_PAUSE_SECONDS = 0.005
+"""The same while somebody waits for it: about as long as a step takes."""
+MOST_TIMES = 8
+"""So much larger than usual a step may be when commands never pause."""
+REST_SECONDS = 1.0
+"""So often refusals and checkpoints have their time, however much of the log is left."""
+REFUSALS_AT_ONCE = 250
 MAX_BEHIND = 20_000
 """Events that may lie untouched while commands come in one after the other: they have the processor first."""
 BUSY_PAUSE_SECONDS = 0.005
-BUSY_LIMIT_SECONDS = 10.0
+BUSY_LIMIT_SECONDS = 2.0
 PUBLISH_SECONDS = 60.0
 KEEP_REFUSALS = 30 * DAY
 DAY_LETTERS = len("2026-06-30")
@@ -69,6 +76,7 @@ class Evidence:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evidence")
         self.turn: AbstractAsyncContextManager[None] = nullcontext() if digest.waits else asyncio.Lock()
         """Held by who writes, where one writer shuts out the others: each then waits its turn, and none starves."""
+        self._stepping = asyncio.Lock()
         self.refusals = RefusalLog()
         self._seen = -1
         self._is_quiet = False
@@ -82,27 +90,44 @@ class Evidence:
 
     async def keep_up(self, now: Instant) -> None:
         """What is to be done again and again: work the log through once commands pause, and publish in good time."""
-        await self.keep_refusals(now)
         _, size, _ = await self._asked(self._digest.head)
         self._is_quiet, self._seen = size == self._seen, size
-        while await self._asked(self._should_advance):
-            await self._advance()
+        await self._keep_the_rest(now)
+        loop = asyncio.get_running_loop()
+        kept_at = loop.time()
+        while times := await self._asked(self._times_to_advance):
+            if not await self._advance(times):
+                break
             await asyncio.sleep(STEP_PAUSE_SECONDS)
+            if loop.time() - kept_at > REST_SECONDS:
+                await self._keep_the_rest(now)
+                kept_at = loop.time()
+
+    async def _keep_the_rest(self, now: Instant) -> None:
+        await self.keep_refusals(now)
         elapsed = asyncio.get_running_loop().time() - self._published_at
         if self._key is not None and (self._is_quiet or elapsed > PUBLISH_SECONDS):
             await self.publish(now)
 
-    def _should_advance(self) -> bool:
-        """Whether there is something to be worked through, and either no command came meanwhile or it is too much."""
+    def _times_to_advance(self) -> int:
+        """How large the next step should be, 0 for none: once commands pause, or as soon as too much lies untouched.
+
+        A batch of commands can be larger than a usual step, and each waits for the other: the more is left, the larger
+        are the steps, so that commands that never pause do not leave the index behind for ever.
+        """
         _, size, _ = self._digest.head()
         behind = size - self._digest.position()
-        return behind > (0 if size == self._seen and self._is_quiet else MAX_BEHIND)
+        if size == self._seen and self._is_quiet:
+            return int(behind > 0)
+        return min(behind // MAX_BEHIND, MOST_TIMES)
 
-    async def _advance(self) -> None:
-        """Take one step, if the log has more."""
-        step = await self._asked(self._digest.next_step)
-        if step is not None:
-            await self._written(lambda: self._digest.keep(step))
+    async def _advance(self, times: int = 1) -> bool:
+        """Take one step. False at the end of the log. Several callers take different steps, and none twice."""
+        async with self._stepping:
+            step = await self._asked(lambda: self._digest.next_step(times))
+            if step is not None:
+                await self._written(lambda: self._digest.keep(step))
+            return step is not None
 
     async def finish(self, now: Instant) -> None:
         """Write what was gathered, and publish what was written last."""
@@ -117,17 +142,26 @@ class Evidence:
             return
         self._forgotten_at = now
         try:
-            await self._written(lambda: self._digest.keep_refusals(notes, dropped, now - KEEP_REFUSALS))
+            while True:
+                some = notes[:REFUSALS_AT_ONCE]
+                await self._keep_some(some, dropped, now - KEEP_REFUSALS)
+                notes, dropped = notes[REFUSALS_AT_ONCE:], 0
+                if not notes:
+                    return
         except BaseException:
             self.refusals.put_back(notes, dropped)
             raise
 
+    async def _keep_some(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
+        await self._written(lambda: self._digest.keep_refusals(notes, dropped, forget_before))
+
     async def catch_up(self) -> None:
-        """Work through all that the log has now, a step at a time."""
+        """Work through all that the log has now, a step at a time. Raises Unavailable if its end is not there."""
         _, size, _ = await self._asked(self._digest.head)
         while await self._asked(self._digest.position) < size:
-            await self._advance()
-            await asyncio.sleep(0)
+            if not await self._advance() and await self._asked(self._digest.position) < size:
+                raise Unavailable("The log does not have all events that were written to it; run tallyhold verify.")
+            await asyncio.sleep(CATCH_UP_PAUSE_SECONDS)
 
     async def checkpoint(self) -> tuple[Checkpoint, str, str]:
         """The log's newest checkpoint, as a signed note, and the public key. Raises Unavailable without a key."""
@@ -197,17 +231,18 @@ class Evidence:
         return await self._in_thread(work) if self._digest.waits else work()
 
     async def _written(self, work: Callable[[], None]) -> None:
-        """Write when it is our turn, and nobody outside of this process does. Raises StoreBusy after some seconds."""
-        deadline = asyncio.get_running_loop().time() + BUSY_LIMIT_SECONDS
-        while True:
-            try:
-                async with self.turn:
+        """Write in our turn, once nobody outside of this process does. Raises StoreBusy after some seconds."""
+        loop = asyncio.get_running_loop()
+        async with self.turn:
+            deadline = loop.time() + BUSY_LIMIT_SECONDS
+            while True:
+                try:
                     await self._asked(work)
-                return
-            except StoreBusy:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-            await asyncio.sleep(BUSY_PAUSE_SECONDS)
+                    return
+                except StoreBusy:
+                    if loop.time() > deadline:
+                        raise
+                await asyncio.sleep(BUSY_PAUSE_SECONDS)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -252,8 +252,8 @@ class Digest(Protocol):
     def position(self) -> int:
         """Up to where the log is worked through."""
 
-    def next_step(self) -> DigestStep | None:
-        """What some more events add; null at the end of the log. It writes nothing."""
+    def next_step(self, times: int = 1) -> DigestStep | None:
+        """What some more events add, ``times`` as many as usual; null at the end of the log. It writes nothing."""
 
     def keep(self, step: DigestStep) -> None:
         """Keep a step. One that another process has taken meanwhile is let go. Raises StoreBusy."""

@@ -4,8 +4,8 @@ A row has a key, which stands for what is searched for, a block of BLOCK positio
 has it: three small integers, and an event costs about two rows. That a key says too much does no harm: every event is
 looked at before it is shown.
 
-An id of version 7 (RFC 9562) begins with its time, and so does its key: what happens at one time changes few pages of
-the index, and most of those at its end. With keys in the order of chance, each new row is on a page of its own.
+An id of version 7 (RFC 9562) begins with its time, and so does its key after its kind: jobs, assignments and requests
+of one time change few pages of the index. With keys in the order of chance, each new row is on a page of its own.
 """
 
 import re

@@ -17,6 +17,7 @@ from api.store.postgres_session import PostgresReader, PostgresSession
 from api.store.sandbox_gateway import PostgresGateway, SandboxGateway, SQLiteGateway
 from api.store.sealing_keys import SealingKeysFile, SealingKeysSchema
 from api.store.sessions import Reader, Session
+from api.store.sqlite_checkpoints import DIGEST_ROWS, ROWS
 from api.store.sqlite_session import SQLiteReader, SQLiteSession
 
 FAR_CACHE_KIB = 32 * 1024
@@ -121,13 +122,13 @@ class SQLiteDatabase:
         return SystemClock()
 
     def session(self, clock: Clock | None = None) -> Session:
-        return SQLiteSession(self.path)
+        return SQLiteSession(self.path, checkpoint_rows=ROWS)
 
     def background_session(self) -> Session:
         return SQLiteSession(self.path, wait_seconds=sqlite.BUSY_SECONDS, is_durable=False)
 
     def digest_session(self) -> Session:
-        return SQLiteSession(self.path, is_durable=False)
+        return SQLiteSession(self.path, is_durable=False, checkpoint_rows=DIGEST_ROWS)
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         return SQLiteReader.of(self.path, broken_text=broken_text)

@@ -28,7 +28,7 @@ _REFUSALS = insert(
 )
 FORGOTTEN_AT_ONCE = 100
 AT_ONCE = WIDTH // 2
-"""Events of one step, at most: a tile of the tree is written twice, and commands are held up for milliseconds."""
+"""Events of a usual step, at most: a tile of the tree is written twice, and commands are held up for milliseconds."""
 
 
 class SQLDigest:
@@ -58,12 +58,12 @@ class SQLDigest:
     def tile(self, level: int, number: int) -> bytes:
         return read_tile(self._reader, level, number)
 
-    def next_step(self) -> DigestStep | None:
+    def next_step(self, times: int = 1) -> DigestStep | None:
         before = self.position()
         rows = self._reader.rows(
             "SELECT originator_id, originator_version, topic, state, position FROM stored_events "
             "WHERE position > ? ORDER BY position LIMIT ?",
-            (before, AT_ONCE - before % AT_ONCE),
+            (before, times * AT_ONCE - before % AT_ONCE),
         )
         if not rows:
             return None
@@ -96,8 +96,8 @@ class SQLDigest:
     @contextmanager
     def _transaction(self) -> Iterator[int]:
         """Alone with the digest; gives its position."""
-        position: int = self._session.begin(_POSITION)[0]
         try:
+            position: int = self._session.begin(_POSITION)[0]
             yield position
             self._session.commit()
         except BaseException:

@@ -12,9 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 
 ROWS = 8_000
-"""Written before the log is copied: it then has about as many pages. The same pages change in every batch, and are
-copied once.
+"""Written by commands before the log is copied: it then has some times as many pages. The same pages change in every
+batch, and are copied once.
 """
+DIGEST_ROWS = 8 * ROWS
+"""Written by the digest: when it writes beside the commands, theirs come first."""
 PASSES = 2
 """The second one copies what came during the first."""
 
@@ -25,7 +27,9 @@ class Checkpointer:
     One that fails leaves the log as it was, and what it holds is as durable as before: the next one copies it.
     """
 
-    def __init__(self, committing: sqlite3.Connection, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, committing: sqlite3.Connection, connect: Callable[[], sqlite3.Connection], rows: int) -> None:
+        """After so many ``rows`` a checkpoint is made."""
+        self._rows = rows
         self._committing = committing
         self._connect = connect
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
@@ -36,7 +40,7 @@ class Checkpointer:
         """After each commit, with the number of rows that it wrote."""
         self._written += rows
         if self._copying is None:
-            if self._written >= ROWS:
+            if self._written >= self._rows:
                 self._written = 0
                 self._copying = self._thread.submit(self._copy)
         elif self._copying.done():

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -45,16 +45,20 @@ class SQLiteSession:
 
     waits = False
 
-    def __init__(self, path: Path, *, wait_seconds: float = 0, is_durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, wait_seconds: float = 0, is_durable: bool = True, checkpoint_rows: int | None = None
+    ) -> None:
+        """``checkpoint_rows`` are written before a checkpoint is made beside the commits; null: a commit makes it."""
         self._connection = connect(str(path), timeout=wait_seconds)
         self._written = 0
         self._last_row: Any = None
         self._checkpointer: Checkpointer | None = None
-        self._connection.execute(f"PRAGMA wal_autocheckpoint = {LATEST_CHECKPOINT_PAGES}")
-        if is_durable:
-            self._checkpointer = Checkpointer(self._connection, lambda: connect(str(path), cache_kib=SMALL_CACHE_KIB))
-        else:
+        if not is_durable:
             self._connection.execute("PRAGMA synchronous = NORMAL")
+        if checkpoint_rows is not None:
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {LATEST_CHECKPOINT_PAGES}")
+            another = partial(connect, str(path), cache_kib=SMALL_CACHE_KIB)
+            self._checkpointer = Checkpointer(self._connection, another, checkpoint_rows)
 
     @translated
     def begin(self, sql: str) -> Any:

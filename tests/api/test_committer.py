@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from api.service import committer as module
+from api.service import evidence as evidence_module
 from api.service.committer import Reply
 from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
-from api.service.ports import ALL, Head, StoreFailed
+from api.service.ports import ALL, DigestStep, Head, StoreFailed
 from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, VersionMismatch
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
@@ -540,6 +541,39 @@ def test_a_key_of_last_week_is_forgotten_at_last_and_one_of_this_week_is_not(pat
 # Failures of the store
 
 
+def test_a_batch_that_is_done_again_takes_nobody_in(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else commands that fail again and again would keep those beside them from being written."""
+    monkeypatch.setattr(module, "MAX_BATCH", 4)
+
+    async def story() -> None:
+        local, store = a_platform(path)
+        async with local:
+            before = store.commits
+            with store.closed_gate():
+                first = local.ask(bought(1))
+                await store.somebody_waits()
+                rest = [local.ask(use_case) for use_case in (poison, bought(1), bought(1), bought(1), bought(1))]
+            found = await outcomes(first, *rest)
+            assert kinds(found) == [Reply, ZeroDivisionError, *[Reply] * 4]
+            assert store.commits == before + 3, "three of the four that were taken, and then the one that came later"
+
+    play(story(), path)
+
+
+def test_a_batch_that_cannot_be_written_fails_nobody_who_came_later(path: Where) -> None:
+    async def story() -> None:
+        local, store = a_platform(path)
+        async with local:
+            with store.closed_gate():
+                first = local.ask(bought(1))
+                await store.somebody_waits()
+                store.fail("commit")
+                rest = [local.ask(bought(1)) for _ in range(5)]
+            assert kinds(await outcomes(first, *rest)) == [Unavailable, *[Reply] * 5]
+
+    play(story(), path)
+
+
 @pytest.mark.parametrize("where", ["append", "write_head", "commit"])
 def test_a_batch_that_cannot_be_written_leaves_nothing_and_the_next_one_works(path: Where, where: str) -> None:
     async def story() -> None:
@@ -715,6 +749,68 @@ def test_the_evidence_has_its_turn_between_two_batches(path: Where) -> None:
             assert local.digest.position() >= size
             assert not rest[-1].done()
             await all_done(first, *rest)
+
+    play(story(), path)
+
+
+def test_those_who_wait_for_the_evidence_together_share_its_steps(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.store.sql_digest.AT_ONCE", 2)
+
+    async def story() -> None:
+        async with Local(path) as local:
+            await all_done(*(local.ask(bought(1)) for _ in range(10)))
+            kept: list[int] = []
+            keep = local.digest.keep
+
+            def counted(step: DigestStep) -> None:
+                kept.append(step.after)
+                keep(step)
+
+            monkeypatch.setattr(local.digest, "keep", counted)
+            await asyncio.gather(*(local.service.evidence.catch_up() for _ in range(10)))
+            assert len(kept) == len(set(kept)) == local.digest.head()[1] // 2
+
+    play(story(), path)
+
+
+def test_evidence_of_a_log_without_its_end_is_not_waited_for(path: Where) -> None:
+    async def story() -> None:
+        async with Local(path) as local:
+            execute(path, "UPDATE head SET position = position + 1")
+            with pytest.raises(Unavailable, match="tallyhold verify"):
+                await local.service.evidence.catch_up()
+            execute(path, "UPDATE head SET position = position - 1")
+
+    play(story(), path)
+
+
+def test_the_further_it_is_behind_the_larger_are_its_steps(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While commands come without a pause; and refusals are written in between however far it is behind."""
+    monkeypatch.setattr(evidence_module, "MAX_BEHIND", 4)
+    monkeypatch.setattr(evidence_module, "REST_SECONDS", 0)
+    monkeypatch.setattr("api.store.sql_digest.AT_ONCE", 2)
+
+    async def story() -> None:
+        async with Local(path) as local:
+            evidence, digest = local.service.evidence, local.digest
+            await all_done(*(local.ask(bought(1)) for _ in range(10)))
+            size, asked, rests = digest.head()[1], [], []
+            next_step, keep_refusals = digest.next_step, evidence.keep_refusals
+
+            def counted(times: int = 1) -> DigestStep | None:
+                asked.append(times)
+                return next_step(times)
+
+            async def rested(now: Instant) -> None:
+                rests.append(now)
+                await keep_refusals(now)
+
+            monkeypatch.setattr(digest, "next_step", counted)
+            monkeypatch.setattr(evidence, "keep_refusals", rested)
+            await evidence.keep_up(NOW)
+            assert asked[0] == size // 4 > asked[-1] == 1
+            assert len(rests) == len(asked) + 1
+            assert size - digest.position() < 4
 
     play(story(), path)
 

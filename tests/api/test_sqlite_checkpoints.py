@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from api.store import sqlite_checkpoints
 from api.store.sqlite import connect
 from api.store.sqlite_checkpoints import Checkpointer
 from api.store.sqlite_session import SQLiteSession
@@ -29,9 +28,8 @@ def wal_bytes(path: Path) -> int:
     return path.with_name(path.name + "-wal").stat().st_size
 
 
-def test_the_log_does_not_grow_with_every_commit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_checkpoints, "ROWS", 20)
-    with closing(SQLiteSession(path)) as session:
+def test_the_log_does_not_grow_with_every_commit(path: Path) -> None:
+    with closing(SQLiteSession(path, checkpoint_rows=20)) as session:
         for _ in range(COMMITS):
             session.begin("SELECT position FROM head")
             session.write("INSERT INTO rows VALUES (?)", ROW)
@@ -42,13 +40,12 @@ def test_the_log_does_not_grow_with_every_commit(path: Path, monkeypatch: pytest
         session.rollback()
 
 
-def test_a_commit_does_not_fail_with_a_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_does_not_fail_with_a_checkpoint(path: Path) -> None:
     def no_connection() -> sqlite3.Connection:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sqlite_checkpoints, "ROWS", 1)
     committing = connect(str(path))
-    checkpointer = Checkpointer(committing, no_connection)
+    checkpointer = Checkpointer(committing, no_connection, 1)
     checkpointer.committed(1)
     checkpointer.close()
     committing.close()  # what is left to copy cannot be copied either
