@@ -1,14 +1,15 @@
 """Refusals are written in batches, bounded in memory and on disk; what is dropped is counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from api.service import evidence as evidence_module
 from api.service import refusal_log
-from api.service.ports import RefusalNote
+from api.service.ports import RefusalNote, StoreFailed
 from api.service.reads import RefusalFilter
 from api.service.refusal_log import RefusalLog
 from api.store.sql_digest import FORGOTTEN_AT_ONCE, SQLDigest
@@ -86,3 +87,29 @@ def test_old_ones_are_forgotten_a_bounded_number_at_a_time(tmp_path: Path) -> No
         digest.keep_refusals([], 5, NOW + 1)
         assert query(path, "SELECT count(*) FROM refusals") == [(2 * FORGOTTEN_AT_ONCE,)]
         assert query(path, "SELECT dropped FROM digest") == [(9,)]
+
+
+def test_many_are_written_a_few_at_a_time_and_each_once(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no command waits for all of them, and what was written before something failed is not written again."""
+    monkeypatch.setattr(evidence_module, "REFUSALS_AT_ONCE", 2)
+    evidence, keep = local.service.evidence, local.digest.keep_refusals
+    sizes: list[int] = []
+
+    def fails_once(notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
+        sizes.append(len(notes))
+        if len(sizes) == 2:
+            raise StoreFailed("the disk is gone")
+        keep(notes, dropped, forget_before)
+
+    monkeypatch.setattr(local.digest, "keep_refusals", fails_once)
+
+    async def story() -> None:
+        for number in range(5):
+            evidence.refusals.add(note(NOW, number))
+        with pytest.raises(StoreFailed):
+            await evidence.keep_refusals(NOW)
+        await evidence.keep_refusals(NOW)
+        assert sizes == [2, 2, 2, 1]
+        assert sorted(paths(local)) == [f"/jobs/{number}" for number in range(5)]
+
+    run(story())
