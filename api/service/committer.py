@@ -8,15 +8,16 @@ with one fsync. Only then is anybody answered, refusals included, so that every 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from api.service.busy import once_free
 from api.service.cache import WeighedCache
 from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
 from api.service.refusals import (
@@ -56,7 +57,6 @@ CACHED_KIB = 64 * 1024
 """Of states, roughly, in each of two generations: some 10,000 usual jobs, or 100,000 assignments."""
 MAX_LEARNT = 10_000
 """Events of other processes that are looked through; after more of them all states are forgotten."""
-BUSY_PAUSE_SECONDS = 0.005
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100
 
@@ -265,9 +265,8 @@ class Committer:
                     future.set_result(None)
 
     def _gather(self, waiting: list[Waiting]) -> None:
-        """Add commands to a batch, as many as it may have."""
-        room = MAX_BATCH - len(waiting)
-        waiting += [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+        """Add the commands of a batch, as many as it may have."""
+        waiting += [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
 
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
         log.error("a batch could not be written", exc_info=error)
@@ -288,8 +287,7 @@ class Committer:
         one_by_one = is_gathered = False
         while True:
             try:
-                async with self._turn:
-                    head = await self._begin()
+                async with self._transaction() as head:
                     if not is_gathered:
                         # What came while others held the head joins: fewer batches do more. Nothing joins when it is
                         # done again, or failures that never end would keep the innocent from being written.
@@ -298,18 +296,13 @@ class Committer:
                     flush, behind = await self._write(head, waiting, one_by_one)
                 break
             except _Poison as poison:
-                self._abandon()
                 self._set_apart(waiting, poison)
             except Exception as error:
-                self._abandon()
                 if one_by_one or isinstance(error, (StoreBusy, StoreFailed)):
                     if not is_gathered:
                         self._gather(waiting)  # nobody can lock the head: who waits for it is told so
                     raise
                 one_by_one = True
-            except BaseException:
-                self._abandon()
-                raise
         self._tell(flush)
         if behind:
             self._waiting.extendleft(reversed(waiting))
@@ -327,20 +320,25 @@ class Committer:
         await self._commit(flush)
         return flush, behind
 
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Head]:
+        """In our turn, with the head of the log locked; what fails leaves nothing behind."""
+        async with self._turn:
+            try:
+                yield await self._begin()
+            except BaseException:
+                self._abandon()
+                raise
+
     async def _begin(self) -> Head:
         self._cache.age()
-        deadline = asyncio.get_running_loop().time() + BUSY_LIMIT_SECONDS
-        while True:
-            try:
-                head = await self._in_thread(self._store.begin) if self._store.waits else self._store.begin()
-                break
-            except StoreBusy:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(BUSY_PAUSE_SECONDS)
+        head = await once_free(self._locked_head, BUSY_LIMIT_SECONDS)
         if head.position != self._position:
             self._learn_what_others_wrote(head)
         return head
+
+    async def _locked_head(self) -> Head:
+        return await self._in_thread(self._store.begin) if self._store.waits else self._store.begin()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

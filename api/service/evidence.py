@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from api.evidence import tree
 from api.evidence.notes import Checkpoint, SigningKey
 from api.evidence.tiles import subtrees
-from api.service.ports import CheckpointStore, Digest, RefusalNote, StoreBusy
+from api.service.busy import once_free
+from api.service.ports import CheckpointStore, Digest
 from api.service.refusal_log import RefusalLog
 from api.service.refusals import Unavailable
 from domain.errors import invalid
@@ -33,7 +35,6 @@ REST_SECONDS = 1.0
 REFUSALS_AT_ONCE = 250
 MAX_BEHIND = 20_000
 """Events that may lie untouched while commands come in one after the other: they have the processor first."""
-BUSY_PAUSE_SECONDS = 0.005
 BUSY_LIMIT_SECONDS = 2.0
 PUBLISH_SECONDS = 60.0
 KEEP_REFUSALS = 30 * DAY
@@ -144,16 +145,13 @@ class Evidence:
         try:
             while True:
                 some = notes[:REFUSALS_AT_ONCE]
-                await self._keep_some(some, dropped, now - KEEP_REFUSALS)
+                await self._written(partial(self._digest.keep_refusals, some, dropped, now - KEEP_REFUSALS))
                 notes, dropped = notes[REFUSALS_AT_ONCE:], 0
                 if not notes:
                     return
         except BaseException:
             self.refusals.put_back(notes, dropped)
             raise
-
-    async def _keep_some(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
-        await self._written(lambda: self._digest.keep_refusals(notes, dropped, forget_before))
 
     async def catch_up(self) -> None:
         """Work through all that the log has now, a step at a time. Raises Unavailable if its end is not there."""
@@ -232,17 +230,8 @@ class Evidence:
 
     async def _written(self, work: Callable[[], None]) -> None:
         """Write in our turn, once nobody outside of this process does. Raises StoreBusy after some seconds."""
-        loop = asyncio.get_running_loop()
         async with self.turn:
-            deadline = loop.time() + BUSY_LIMIT_SECONDS
-            while True:
-                try:
-                    await self._asked(work)
-                    return
-                except StoreBusy:
-                    if loop.time() > deadline:
-                        raise
-                await asyncio.sleep(BUSY_PAUSE_SECONDS)
+            await once_free(lambda: self._asked(work), BUSY_LIMIT_SECONDS)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -184,6 +184,15 @@ def a_platform(path: Where, clock: HandClock | None = None) -> tuple[Local, Obst
     return local, local.store
 
 
+@asynccontextmanager
+async def a_commit_at_the_gate(local: Local, store: Obstructed) -> AsyncIterator["asyncio.Future[Reply]"]:
+    """One command's, which waits meanwhile."""
+    with store.closed_gate():
+        first = local.ask(bought(1))
+        await store.somebody_waits()
+        yield first
+
+
 async def outcomes(*asks: Awaitable[Reply]) -> list[Reply | BaseException]:
     return await asyncio.gather(*asks, return_exceptions=True)
 
@@ -244,9 +253,7 @@ def test_while_one_batch_is_committed_the_next_one_forms(path: Where) -> None:
         local, store = a_platform(path)
         async with local:
             before = store.commits
-            with store.closed_gate():
-                first = local.ask(bought(1))
-                await store.somebody_waits()
+            async with a_commit_at_the_gate(local, store) as first:
                 rest = [local.ask(bought(1)) for _ in range(20)]
                 assert not first.done()
             await all_done(first, *rest)
@@ -549,9 +556,7 @@ def test_a_batch_that_is_done_again_takes_nobody_in(path: Where, monkeypatch: py
         local, store = a_platform(path)
         async with local:
             before = store.commits
-            with store.closed_gate():
-                first = local.ask(bought(1))
-                await store.somebody_waits()
+            async with a_commit_at_the_gate(local, store) as first:
                 rest = [local.ask(use_case) for use_case in (poison, bought(1), bought(1), bought(1), bought(1))]
             found = await outcomes(first, *rest)
             assert kinds(found) == [Reply, ZeroDivisionError, *[Reply] * 4]
@@ -564,9 +569,7 @@ def test_a_batch_that_cannot_be_written_fails_nobody_who_came_later(path: Where)
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
-            with store.closed_gate():
-                first = local.ask(bought(1))
-                await store.somebody_waits()
+            async with a_commit_at_the_gate(local, store) as first:
                 store.fail("commit")
                 rest = [local.ask(bought(1)) for _ in range(5)]
             assert kinds(await outcomes(first, *rest)) == [Unavailable, *[Reply] * 5]
@@ -736,9 +739,7 @@ def test_the_evidence_has_its_turn_between_two_batches(path: Where) -> None:
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
-            with store.closed_gate():
-                first = local.ask(bought(1))
-                await store.somebody_waits()
+            async with a_commit_at_the_gate(local, store) as first:
                 size = local.digest.head()[1]
                 evidence = asyncio.create_task(local.service.evidence.catch_up())
                 await asyncio.sleep(0)
@@ -863,9 +864,7 @@ def test_close_finishes_what_was_accepted_and_refuses_the_rest(path: Where) -> N
     async def story() -> None:
         local, store = a_platform(path)
         async with local:
-            with store.closed_gate():
-                first = local.ask(bought(1))
-                await store.somebody_waits()
+            async with a_commit_at_the_gate(local, store) as first:
                 accepted = [local.ask(bought(1)) for _ in range(300)]
                 closing_down = asyncio.create_task(local.committer.close())
                 await asyncio.sleep(0)

@@ -35,9 +35,10 @@ def crowded(platform: Platform) -> Crowded:
     variants = [{**variant, "targetTestersMin": 0, "targetTestersMax": places} for places in PLACES]
     job_id = done(owner.post("/jobs", {**A_JOB, "targetTesters": MANY, "variants": variants}), 201)["id"]
 
-    # All at once beside the server: over HTTP it would be two requests for each.
     port = urlsplit(platform.url).port
     assert port is not None
+
+    # All at once beside the server: over HTTP it would be two requests for each.
     keys = issue_keys(platform.where, {f"crowd {number}": Role.TESTER for number in range(MANY)})
 
     def work(key: Key, rating: int) -> tuple[str, int]:

@@ -101,9 +101,6 @@ positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "402", "403",
 [phases.fuzzing.error-feedback]
 enabled = false
 
-[phases.coverage]
-unexpected-methods = ["PATCH", "TRACE"]
-
 [phases.stateful.generation]
 max-examples = {STATEFUL_EXAMPLES}
 """
