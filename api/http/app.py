@@ -121,6 +121,12 @@ def _ids(route: Route, values: list[str]) -> dict[str, Any]:
     }
 
 
+def _known(principal: Principal | None) -> Principal:
+    if principal is None:
+        raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
+    return principal
+
+
 def _number(text: str) -> int:
     if _NUMBER.fullmatch(text) is None:
         raise NotFound("There is no such thing: the number in the path is none.")
@@ -147,6 +153,7 @@ class _Asked:
     route: Route
     ids: dict[str, Any]
     principal: Principal
+    key_good_at: int
     headers: Headers
     pairs: Sequence[tuple[str, str]]
     body: bytes
@@ -207,20 +214,27 @@ class Endpoint:
         )
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
-        service = self._service
         route, named = self._table.find(scope["method"], scope["path"])
         answer.operation = route.name
-        principal = self._principal(route, headers, answer)
-        if service.is_closing and route.roles:
-            raise Unavailable("The service is shutting down; try again in some seconds.")
-        ids = _ids(route, named)
-        self._check_subject(route, ids, principal)
-        body = await _read_body(receive, headers) if route.body is not None else b""
-        call = await self._call(_Asked(route, ids, principal, headers, _query_pairs(scope), body, answer.request_id))
-        position = None
-        if not route.is_command:
-            position = await self._position(route)
-        outcome = await route.handle(call)
+        shown = headers.get(b"authorization", b"")
+        principal = self._principal(route, shown, answer)
+        key_good_at = self._service.key_ring.as_of
+        try:
+            if self._service.is_closing and route.roles:
+                raise Unavailable("The service is shutting down; try again in some seconds.")
+            ids = _ids(route, named)
+            self._check_subject(route, ids, principal)
+            body = await _read_body(receive, headers) if route.body is not None else b""
+            asked = _Asked(route, ids, principal, key_good_at, headers, _query_pairs(scope), body, answer.request_id)
+            call = await self._call(asked)
+            position = None
+            if not route.is_command:
+                position = await self._position(route)
+            outcome = await route.handle(call)
+        except Refusal:
+            if route.is_command:
+                _known(self._service.key_ring.principal(shown))  # why it is refused, only its holder may hear
+            raise
         if isinstance(outcome, Reply):
             await answer.reply(outcome)
         else:
@@ -240,12 +254,12 @@ class Endpoint:
 
     # -- the checks, in order ----------------------------------------------------------------------------------
 
-    def _principal(self, route: Route, headers: Headers, answer: "_Answer") -> Principal:
+    def _principal(self, route: Route, shown: bytes, answer: "_Answer") -> Principal:
         if not route.roles:
             return _NOBODY
-        principal = self._service.key_ring.principal(headers.get(b"authorization", b""))
-        if principal is None:
-            raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
+        ring = self._service.key_ring
+        # What has happened to the key of a command meanwhile, the committer sees under the lock of the log's head.
+        principal = _known(ring.remembered(shown) if route.is_command else ring.principal(shown))
         answer.principal = principal
         self._rate_limit.count(principal.key_id)
         if principal.role not in route.roles:
@@ -326,6 +340,7 @@ class Endpoint:
             fingerprint=fingerprint,
             if_match=if_match,
             job_id=asked.ids.get("job"),
+            key_good_at=asked.key_good_at,
             dry_run=query is not None and query.dry_run,
         )
 

@@ -12,17 +12,18 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from api.service.busy import once_free
 from api.service.cache import WeighedCache
-from api.service.ports import Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
+from api.service.ports import Changed, Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
 from api.service.refusals import (
     IdempotencyInProgress,
     IdempotencyMismatch,
+    NotAuthenticated,
     Overloaded,
     Unavailable,
     VersionMismatch,
@@ -30,6 +31,7 @@ from api.service.refusals import (
 from api.service.seals import Seals
 from api.service.snapshots import from_snapshot, snapshots
 from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
+from domain.access.events import AccessEvent
 from domain.catalogue import NAMES
 from domain.credits.decider import CREDITS
 from domain.decider import Decider
@@ -59,6 +61,9 @@ MAX_LEARNT = 10_000
 """Events of other processes that are looked through; after more of them all states are forgotten."""
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100
+
+WrittenListener: TypeAlias = Callable[[int, int, Sequence[Changed] | None], None]
+"""Told of what the log has between two positions, whoever wrote it; of null where that is too much to tell."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -156,7 +161,10 @@ class Committer:
         self._catching_up = True
         self.set_aside: set[UUID] = set()
         """Jobs whose deadlines raise errors that nobody foresaw; they stop nobody else."""
-        self.on_commit: list[Callable[[Sequence[Recorded[Any]]], None]] = []
+        self._views_generation = 0
+        self._access_at = 0
+        """The position of the last event that happened to a principal or key; no earlier one in any case."""
+        self.on_written: list[WrittenListener] = []
         self.commits = 0
         self.commands = 0
 
@@ -333,7 +341,7 @@ class Committer:
     async def _begin(self) -> Head:
         self._cache.age()
         head = await once_free(self._locked_head, BUSY_LIMIT_SECONDS)
-        if head.position != self._position:
+        if head.position != self._position or head.views_generation != self._views_generation:
             self._learn_what_others_wrote(head)
         return head
 
@@ -346,17 +354,26 @@ class Committer:
     def _learn_what_others_wrote(self, head: Head) -> None:
         """Credits are brought up to date: all workers need them again and again. Other states are forgotten."""
         mine, self._position = self._position, head.position
-        if mine < 0:
-            return
-        if head.position - mine > MAX_LEARNT:
+        is_made_anew = head.views_generation != self._views_generation
+        self._views_generation = head.views_generation
+        if head.position - mine > MAX_LEARNT or is_made_anew or mine < 0:
             self._cache.clear()
+            self._tell_written(mine, head.position, None)
             return
-        for stream_id, one in self._store.written_after(mine):
-            stream = self._cache.get(stream_id)
+        written = self._store.written_after(mine)
+        for each in written:
+            stream, one = self._cache.get(each.stream), each.credits
             if stream is not None and one is not None:
                 stream.state, stream.version = CREDITS.evolve(stream.state, one.event), one.version
             else:
-                self._cache.drop(stream_id)
+                self._cache.drop(each.stream)
+        self._tell_written(mine, head.position, [(each.stream, each.is_access) for each in written])
+
+    def _tell_written(self, after: int, upto: int, changes: Sequence[Changed] | None) -> None:
+        if changes is None or any(is_access for _, is_access in changes):
+            self._access_at = max(self._access_at, upto)
+        for listener in self.on_written:
+            listener(after, upto, changes)
 
     def _time(self, head: Head) -> Instant:
         return head.sandbox_now if head.sandbox_now is not None else max(self._clock.now(), head.last_time)
@@ -422,8 +439,8 @@ class Committer:
             else:
                 future.set_result(outcome)
         if flush.appended:
-            for listener in self.on_commit:
-                listener(flush.appended)
+            changes = [(one.stream, isinstance(one.event, AccessEvent)) for one in flush.appended]
+            self._tell_written(flush.appended[0].position - 1, flush.appended[-1].position, changes)
 
     # -- deadlines ---------------------------------------------------------------------------------------------
 
@@ -496,6 +513,8 @@ class Committer:
 
     def _answer(self, waiting: Waiting, flush: _Flush) -> Reply | Refusal:
         context = waiting.context
+        if context.key_good_at is not None and context.key_good_at < self._access_at:
+            self._check_key(context, flush)
         if context.scope is not None and not context.dry_run:
             kept = flush.repeated.get(context.scope) or flush.kept.get(context.scope)
             if kept is not None:
@@ -527,6 +546,13 @@ class Committer:
             clock=flush.head.sandbox_now,
         )
 
+    def _check_key(self, context: Context, flush: _Flush) -> None:
+        """Raise NotAuthenticated if the caller's key was revoked since it was looked up: by now nothing can hide it."""
+        self._append(flush)
+        assert context.actor.key_id is not None
+        if not self._store.is_key_good(context.actor.key_id):
+            raise NotAuthenticated("This key was revoked; use another one.")
+
     def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:
         current = self.stream(JOB, job_id).version
         if current != version:
@@ -536,6 +562,8 @@ class Committer:
 
     def _accept(self, work: Work, answer: Answer, flush: _Flush) -> Reply | Refusal:
         flush.events += work.events
+        if any(isinstance(one.event, AccessEvent) for one in work.events):
+            self._access_at = flush.head.position + len(flush.events)
         if work.clock != flush.head.sandbox_now:
             flush.head.sandbox_now = work.clock
             flush.wrote = True

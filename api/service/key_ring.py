@@ -19,7 +19,16 @@ class KeyRing:
     def principal(self, authorization: bytes) -> Principal | None:
         """Whose ``Bearer`` key it is, as of the newest event of the log; null if nobody's."""
         self._changes.position()  # clears this, where a key was revoked
+        return self.remembered(authorization)
+
+    def remembered(self, authorization: bytes) -> Principal | None:
+        """Whose key it was not long ago, at ``as_of`` or since; the log is not asked what has happened after that."""
         return self._principals.get(authorization) or self._look_up(authorization)
+
+    @property
+    def as_of(self) -> int:
+        """The position of the log that all remembered keys have outlived."""
+        return self._changes.reached
 
     def clear(self) -> None:
         """Look everybody up again: some key may have been revoked."""

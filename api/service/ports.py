@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -31,7 +31,7 @@ class StoreFailed(Exception):
 class Head:
     """The end of the log. ``sandbox_now`` is the virtual clock, null when time is real.
 
-    ``views_generation`` counts how often the read models were made anew, where it is asked for.
+    ``views_generation`` counts how often the read models were made anew.
     """
 
     position: int
@@ -75,6 +75,19 @@ class KeptState(NamedTuple):
     state: bytes | None
 
 
+Changed: TypeAlias = tuple[UUID, bool]
+"""A stream in which something happened, and whether that was to a principal or key."""
+
+
+class Written(NamedTuple):
+    """An event that another process has written: whose it is, and all of it where it is about credits."""
+
+    stream: UUID
+    is_access: bool
+    """Whether something happened to a principal or key."""
+    credits: Recorded[Any] | None
+
+
 class Store(Protocol):
     """One transaction at a time over the log, the read models and the kept answers. Nothing here waits long but these:
     ``commit``, and where ``waits`` says so, ``begin``.
@@ -102,8 +115,11 @@ class Store(Protocol):
     def assignment_of(self, job_id: UUID, tester_id: UUID) -> Assignment | None:
         """The assignment of a tester to a job that is open."""
 
-    def written_after(self, position: int) -> Iterable[tuple[UUID, Recorded[Any] | None]]:
-        """The streams of all events after a position, in their order, each with the event if it is about credits."""
+    def written_after(self, position: int) -> Sequence[Written]:
+        """All events after a position, in their order."""
+
+    def is_key_good(self, key_id: UUID) -> bool:
+        """Whether a key may still be used, as the events that were appended have left it."""
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         """Write events at the end of the log, with what they change in the read models' rows."""

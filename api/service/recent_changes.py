@@ -1,10 +1,10 @@
 """What has changed in the log of late, in any process: who keeps something in memory asks here if it still holds."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
-from api.service.ports import Head
+from api.service.ports import Changed, Head
 from api.service.reads import Reads
 
 MAX_TAKEN_IN = 2_000
@@ -17,7 +17,8 @@ class RecentChanges:
     """Follows the end of the log.
 
     The log is asked once in a turn of the event loop: all requests that are looked at in one turn came in before
-    it began, so none of them can have been sent after a change that its turn did not see.
+    it began, so none of them can have been sent after a change that its turn did not see. What the committer has seen
+    of the log, it is told: that is not asked for.
     """
 
     def __init__(self, reads: Reads) -> None:
@@ -52,6 +53,16 @@ class RecentChanges:
         changed = self._changed
         return position >= self._forgotten and all(changed.get(stream, 0) <= position for stream in streams)
 
+    @property
+    def reached(self) -> int:
+        """Everything up to this position was told to those who keep something; there may be more by now."""
+        return self._position
+
+    def learn(self, after: int, upto: int, changes: Sequence[Changed] | None) -> None:
+        """Take in what the log has between two positions; null is too much to look through."""
+        if upto > self._position or changes is None:
+            self._take_in(upto, None if after > self._position else changes)
+
     def _turn_ends(self) -> None:
         self._is_current = False
 
@@ -61,16 +72,20 @@ class RecentChanges:
         if self.head.views_generation != self._views_generation:
             self._views_generation = self.head.views_generation
             self._tell(None, is_access=True)
-        if position - self._position > MAX_TAKEN_IN or len(self._changed) > MAX_REMEMBERED:
+        if position > self._position:
+            is_much = position - self._position > MAX_TAKEN_IN
+            self._take_in(position, None if is_much else self._reads.changes(self._position, position))
+
+    def _take_in(self, position: int, changes: Sequence[Changed] | None) -> None:
+        self._position = max(position, self._position)
+        if changes is None or len(self._changed) > MAX_REMEMBERED:
             self._changed.clear()
-            self._forgotten = position
+            self._forgotten = self._position
             self._tell(None, is_access=True)
-        elif position != self._position:
-            changes = self._reads.changes(self._position, position)
+        else:
             streams = [stream for stream, _ in changes]
             self._changed.update(dict.fromkeys(streams, position))
             self._tell(streams, is_access=any(is_access for _, is_access in changes))
-        self._position = position
 
     def _tell(self, streams: Iterable[UUID] | None, *, is_access: bool) -> None:
         for listener in self.on_change:

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable
 from uuid import UUID
 
 import msgspec
@@ -23,7 +22,7 @@ from api.service.seals import Seals
 from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
 from domain.errors import Forbidden, Refusal
-from domain.recorded import SYSTEM, Recorded
+from domain.recorded import SYSTEM
 
 log = logging.getLogger("tallyhold.service")
 
@@ -103,8 +102,8 @@ class Service:
 
     async def start(self) -> None:
         """Begin to serve; what fell due while nobody was there is written first."""
-        self.committer.on_commit.append(self._tell_watchers)
-        self.changes.on_change.append(self._tell_of_others)
+        self.committer.on_written.append(self.changes.learn)
+        self.changes.on_change.append(self._tell_watchers)
         self.committer.start()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._schedule()), loop.create_task(self._ask_about_purchases())]
@@ -175,17 +174,12 @@ class Service:
             raise Overloaded("Too many jobs are being waited for; try again later.")
         return Watch(self._watchers, job_id, self._closing)
 
-    def _tell_watchers(self, recorded: Sequence[Recorded[Any]]) -> None:
+    def _tell_watchers(self, streams: Iterable[UUID] | None) -> None:
+        """Wake who waits for what was done; all of them where it was too much to look through."""
         if self._watchers:
-            for stream in (EVERYTHING, *(one.stream for one in recorded)):
+            for stream in [*self._watchers] if streams is None else (EVERYTHING, *streams):
                 for event in self._watchers.get(stream, ()):
                     event.set()
-
-    def _tell_of_others(self, streams: Iterable[UUID] | None) -> None:
-        """Wake who waits for what another process did; all of them where it was too much to look through."""
-        for stream in [*self._watchers] if streams is None else (EVERYTHING, *streams):
-            for event in self._watchers.get(stream, ()):
-                event.set()
 
     async def _follow(self) -> None:
         """While somebody waits, look what other processes have committed."""

@@ -55,6 +55,8 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     fingerprint: bytes = b""
     if_match: int | None = None
     job_id: UUID | None = None
+    key_good_at: int | None = None
+    """The position of the log as of which the actor's key was good, where it has to be good when this is decided."""
     dry_run: bool = False
     correlation_id: UUID | None = None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from api.service.cache import GenerationCache
-from api.service.ports import Head
+from api.service.ports import Changed, Head
 from api.service.reads import (
     BreakFilter,
     DisputedWork,
@@ -81,7 +81,7 @@ class SQLReads:
 
     # -- access ------------------------------------------------------------------------------------------------
 
-    def changes(self, after: int, upto: int) -> Sequence[tuple[UUID, bool]]:
+    def changes(self, after: int, upto: int) -> Sequence[Changed]:
         """The streams of the events behind one position and up to another, and which are those of principals."""
         rows = self._reader.rows(
             "SELECT DISTINCT originator_id, topic >= 'access.' AND topic < 'access/' FROM stored_events "

@@ -1,13 +1,13 @@
 """The service's store in SQL, of either dialect: one transaction at a time over log, read models and kept answers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import Mapper
 
-from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed
+from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed, Written
 from api.store.mapper import to_recorded
 from api.store.row_statements import insert
 from api.store.rows import RowBatch
@@ -42,7 +42,10 @@ _WRITTEN = (
     "SELECT originator_id, originator_version, position, topic, "
     "CASE WHEN substr(topic, 1, 8) = 'credits.' THEN state END FROM stored_events WHERE position > ? ORDER BY position"
 )
-_HEAD = "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now FROM head"
+_HEAD = (
+    "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now, views_generation "
+    "FROM head"
+)
 
 
 class SQLStore:
@@ -66,12 +69,12 @@ class SQLStore:
 
     def begin(self) -> Head:
         self._last = None
-        *versions, self._position, peaks, last_time, next_due, sandbox_now = self._session.begin(_HEAD)
+        *versions, self._position, peaks, last_time, next_due, sandbox_now, generation = self._session.begin(_HEAD)
         self._peaks = bytes(peaks)
         if versions != [SCHEMA_VERSION, self._views_version]:
             self.rollback()
             raise StoreFailed("The database has been changed to another version of this program; start that one.")
-        return Head(self._position, last_time, next_due, sandbox_now)
+        return Head(self._position, last_time, next_due, sandbox_now, generation)
 
     def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         rows = self._session.read(
@@ -106,10 +109,12 @@ class SQLStore:
         row = first(self._session.read(sql, (str(job_id), str(value))))
         return _assignment(*row) if row else None
 
-    def written_after(self, position: int) -> Iterator[tuple[UUID, Recorded[Any] | None]]:
-        for stream, version, at, topic, state in self._session.read(_WRITTEN, (position,)):
-            stream_id = uuid(stream)
-            yield stream_id, None if state is None else to_recorded(stream_id, version, at, topic, state)
+    def written_after(self, position: int) -> Sequence[Written]:
+        return [_written(*row) for row in self._session.read(_WRITTEN, (position,))]
+
+    def is_key_good(self, key_id: UUID) -> bool:
+        sql = "SELECT 1 FROM keys WHERE key_id = ? AND revoked_at IS NULL"
+        return bool(self._session.read(sql, (str(key_id),)))
 
     def append(self, recorded: Sequence[Recorded[Any]]) -> None:
         stored = [self._mapper.to_stored_event(one) for one in recorded]  # type: ignore[arg-type]
@@ -244,6 +249,12 @@ def _earliest(aside: Sequence[str]) -> str:
 
 def _left_out(job_ids: Sequence[str]) -> str:
     return f"AND job_id NOT IN ({', '.join('?' * len(job_ids))})" if job_ids else ""
+
+
+def _written(stream: str, version: int, position: int, topic: str, state: bytes | None) -> Written:
+    stream_id = uuid(stream)
+    credits = None if state is None else to_recorded(stream_id, version, position, topic, state)
+    return Written(stream_id, topic.startswith("access."), credits)
 
 
 def _assignment(

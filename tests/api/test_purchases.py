@@ -58,7 +58,7 @@ async def buy(local: Local, context: Context = KEY) -> Reply:
 
 async def nothing_open(local: Local) -> None:
     committed = asyncio.Event()
-    local.committer.on_commit.append(lambda _: committed.set())
+    local.committer.on_written.append(lambda *_: committed.set())
     async with asyncio.timeout(PATIENCE_SECONDS):
         while local.reads.open_purchases(0, 1)[0]:
             await committed.wait()
