@@ -1,18 +1,18 @@
 """Transactions and snapshots on PostgreSQL. A lost connection is made anew with the next transaction or read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg.rows import no_result
 
 from api.service.ports import StoreBusy, StoreFailed
 from api.store import postgres
 from api.store.postgres import DatabaseClock, connect, with_marks
+from api.store.postgres_arrays import Array, arrays, send_arrays
 from api.store.row_statements import RowStatement
 from api.store.schema import in_postgres
 from api.store.sessions import OutcomeUnknown
@@ -25,7 +25,6 @@ _NOW = "SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint"
 _OURS = (psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
 """What was asked is wrong, not the store: a bug of ours."""
 
-_encode = msgspec.json.Encoder().encode
 marked = lru_cache(1_024)(with_marks)
 
 
@@ -60,7 +59,7 @@ class PostgresSession:
         self._is_durable = is_durable
         self._clock = clock
         self._connection: psycopg.Connection[Any] | None = None
-        self._gathered: list[tuple[str, Sequence[Sequence[Value]]]] = []
+        self._gathered: list[tuple[str, Sequence[Sequence[Value | Array]]]] = []
         self._last: tuple[str, Sequence[Any]] | None = None
 
     def begin(self, sql: str) -> Any:
@@ -78,6 +77,7 @@ class PostgresSession:
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = connect(self._url)
+        send_arrays(connection)
         # Rows are found by their index, however few the tables had when a statement was planned.
         connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off")
         if not self._is_durable:
@@ -111,7 +111,7 @@ class PostgresSession:
 
     def put(self, statement: RowStatement, rows: Sequence[Sequence[Value]]) -> None:
         if rows:
-            self.write(statement.many, [(_as_json(statement.columns, rows),)])
+            self._gathered.append((marked(statement.many), [arrays(statement.types, rows)]))
 
     def write_last(self, sql: str, params: Sequence[Any]) -> None:
         self._last = marked(sql), params
@@ -192,15 +192,6 @@ class PostgresSession:
         except psycopg.Error as error:
             self._drop()
             raise StoreFailed(_sentence(error)) from error
-
-
-def _as_json(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
-    """Rows as objects; bytes are in the words in which the database reads them."""
-    return _encode([dict(zip(columns, map(_shown, row), strict=True)) for row in rows]).decode()
-
-
-def _shown(value: Value) -> Value:
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
 class PostgresReader:

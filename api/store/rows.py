@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from operator import itemgetter
 
-from api.store.row_statements import RowStatement, add, insert, update
+from api.store.row_statements import Columns, RowStatement, add, insert, update
 from projections.read_model import Add, Change, Table, Update, Value
 
 Params = list[tuple[Value, ...]]
@@ -85,9 +85,13 @@ def _inserting(prefix: str, table: Table) -> RowStatement:
 
 @cache
 def _updating(prefix: str, table: Table, values: tuple[str, ...], added: tuple[str, ...]) -> RowStatement:
-    return update(prefix + table.name, table.key, values, added)
+    return update(prefix + table.name, _typed(table, (table.key,)), _typed(table, values), added)
 
 
 @cache
 def _adding(prefix: str, table: Table, row: tuple[str, ...], added: tuple[str, ...]) -> RowStatement:
-    return add(prefix + table.name, table.key, row, added)
+    return add(prefix + table.name, table.key, _typed(table, row), added)
+
+
+def _typed(table: Table, names: tuple[str, ...]) -> Columns:
+    return {name: table.columns[name] for name in names}

@@ -22,7 +22,16 @@ stream_key: Callable[[UUID], str] = lru_cache(RECENT_STREAMS)(attrgetter("hex"))
 """A stream's id as it is stored."""
 
 SELECT_EVENTS = "SELECT originator_id, originator_version, position, topic, state FROM stored_events"
-INSERT_EVENTS = insert("stored_events", ("position", "originator_id", "originator_version", "topic", "state"))
+INSERT_EVENTS = insert(
+    "stored_events",
+    {
+        "position": "INTEGER",
+        "originator_id": "TEXT",
+        "originator_version": "INTEGER",
+        "topic": "TEXT",
+        "state": "BLOB",
+    },
+)
 
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "

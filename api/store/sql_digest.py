@@ -15,16 +15,29 @@ from domain.times import Instant
 
 _POSITION = "SELECT position FROM digest"
 _TILES = insert(
-    "tiles", ("level", "number", "hashes"), "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes"
+    "tiles",
+    {"level": "INTEGER", "number": "INTEGER", "hashes": "BLOB"},
+    "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
 )
 _PLACES = insert(
     "audit_index",
-    ("key", "block", "places"),
+    {"key": "INTEGER", "block": "INTEGER", "places": "INTEGER"},
     "ON CONFLICT (key, block) DO UPDATE SET places = audit_index.places | excluded.places",
 )
 _REFUSALS = insert(
     "refusals",
-    ("at", "actor_kind", "actor_id", "key_id", "operation", "path", "status", "code", "detail", "request_id"),
+    {
+        "at": "INTEGER",
+        "actor_kind": "TEXT",
+        "actor_id": "TEXT",
+        "key_id": "TEXT",
+        "operation": "TEXT",
+        "path": "TEXT",
+        "status": "INTEGER",
+        "code": "TEXT",
+        "detail": "TEXT",
+        "request_id": "TEXT",
+    },
 )
 FORGOTTEN_AT_ONCE = 100
 AT_ONCE = WIDTH // 2

@@ -9,14 +9,14 @@ from eventsourcing.persistence import Mapper
 
 from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed, Written
 from api.store.mapper import to_recorded
-from api.store.row_statements import insert
+from api.store.row_statements import Columns, insert
 from api.store.rows import RowBatch
 from api.store.schema import APPLICATION, INSERT_EVENTS, SCHEMA_VERSION, event_rows, stream_key
 from api.store.sessions import OutcomeUnknown, Session, first
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
 from domain.recorded import Recorded
-from domain.times import DAY, Instant
+from domain.times import DAY, SECOND, Instant
 from projections.json import text, uuid
 from projections.read_model import Change
 from projections.replay import changes, views_version
@@ -24,16 +24,27 @@ from projections.replay import changes, views_version
 KEEP_ANSWERS = 8 * DAY
 """A repeat gets its answer for 7 days at least; the eighth is for clocks that differ."""
 
-STUCK = 100
-"""Answers that wait for a purchase may lie before those that are too old; so many of them are looked past."""
+SWEEP_PAUSE = SECOND // 4
+SWEPT = 1_000
+"""Of the oldest answers so many are looked through at once, those that wait for a purchase included: more in a second
+than can come in."""
 
 ASK_SECONDS = 10.0
 """How long a database that was lost while it committed is asked for what it did."""
 ASK_PAUSE_SECONDS = 0.1
 
-_KEPT_COLUMNS = ("scope", "fingerprint", "status", "body", "location", "etag", "position", "purchase_id")
+_KEPT_COLUMNS: Columns = {
+    "scope": "BLOB",
+    "fingerprint": "BLOB",
+    "status": "INTEGER",
+    "body": "BLOB",
+    "location": "TEXT",
+    "etag": "TEXT",
+    "position": "INTEGER",
+    "purchase_id": "TEXT",
+}
 _SELECT_KEPT = f"SELECT {', '.join(_KEPT_COLUMNS)} FROM kept_answers"
-_KEEP = insert("kept_answers", ("kept_at", *_KEPT_COLUMNS))
+_KEEP = insert("kept_answers", {"kept_at": "INTEGER", **_KEPT_COLUMNS})
 _ASSIGNMENT = (
     "assignment_id, tester_id, tester_public_id, variant_id, reserved_until, status, started_at, hard_deadline, "
     "completed_at, duration_minutes, earned_cents, earned_fee_cents, wrong_proofs"
@@ -59,6 +70,8 @@ class SQLStore:
         self._peaks = b""
         self._last: Recorded[Any] | None = None
         """The last event that this transaction has written."""
+        self._sweep_at: Instant = 0
+        """No answer has to go before."""
 
     @property
     def waits(self) -> bool:
@@ -173,12 +186,21 @@ class SQLStore:
                 for a in answers
             ],
         )
-        # Of the oldest, about twice as many as came in: the table stays bounded without a long sweep.
-        self._session.write(
-            "DELETE FROM kept_answers WHERE number IN "
-            "(SELECT number FROM kept_answers ORDER BY number LIMIT ?) AND kept_at < ? AND status > 0",
-            [(2 * len(answers) + STUCK, now - KEEP_ANSWERS)],
-        )
+        if now > self._sweep_at:
+            self._sweep(now)
+
+    def _sweep(self, now: Instant) -> None:
+        """Drop some of the answers that are too old, if any is: the table stays bounded without a long sweep."""
+        oldest = "SELECT kept_at FROM kept_answers WHERE status > 0 ORDER BY number LIMIT 1"
+        row = first(self._session.read(oldest))
+        kept_until = (row[0] if row else now) + KEEP_ANSWERS
+        self._sweep_at = max(kept_until, now + SWEEP_PAUSE)
+        if kept_until < now:
+            self._session.write(
+                "DELETE FROM kept_answers WHERE number IN "
+                "(SELECT number FROM kept_answers ORDER BY number LIMIT ?) AND kept_at < ? AND status > 0",
+                [(SWEPT, now - KEEP_ANSWERS)],
+            )
 
     def finish_kept(self, purchase_id: UUID, answer: KeptAnswer | None) -> None:
         if answer is None:
