@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -19,7 +20,18 @@ import msgspec
 
 from api.service.busy import once_free
 from api.service.cache import WeighedCache
-from api.service.ports import Changed, Clock, Due, Head, KeptAnswer, Store, StoreBusy, StoreFailed
+from api.service.ports import (
+    Begun,
+    Changed,
+    Clock,
+    Due,
+    Head,
+    KeptAnswer,
+    Store,
+    StoreBusy,
+    StoreFailed,
+    Written,
+)
 from api.service.refusals import (
     IdempotencyInProgress,
     IdempotencyMismatch,
@@ -57,7 +69,7 @@ MAX_DUE_IN_BATCH = 500
 """Deadlines written in one transaction; the next ones come in the next."""
 CACHED_KIB = 64 * 1024
 """Of states, roughly, in each of two generations: some 10,000 usual jobs, or 100,000 assignments."""
-MAX_LEARNT = 10_000
+MAX_LEARNT = 4_000
 """Events of other processes that are looked through; after more of them all states are forgotten."""
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100
@@ -340,27 +352,28 @@ class Committer:
 
     async def _begin(self) -> Head:
         self._cache.age()
-        head = await once_free(self._locked_head, BUSY_LIMIT_SECONDS)
+        head, written = await once_free(self._locked_head, BUSY_LIMIT_SECONDS)
         if head.position != self._position or head.views_generation != self._views_generation:
-            self._learn_what_others_wrote(head)
+            self._learn_what_others_wrote(head, written)
         return head
 
-    async def _locked_head(self) -> Head:
-        return await self._in_thread(self._store.begin) if self._store.waits else self._store.begin()
+    async def _locked_head(self) -> Begun:
+        known = self._position if self._position >= 0 else None
+        begin = partial(self._store.begin, known, MAX_LEARNT + 1)
+        return await self._in_thread(begin) if self._store.waits else begin()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
-    def _learn_what_others_wrote(self, head: Head) -> None:
+    def _learn_what_others_wrote(self, head: Head, written: Sequence[Written]) -> None:
         """Credits are brought up to date: all workers need them again and again. Other states are forgotten."""
         mine, self._position = self._position, head.position
         is_made_anew = head.views_generation != self._views_generation
         self._views_generation = head.views_generation
-        if head.position - mine > MAX_LEARNT or is_made_anew or mine < 0:
+        if mine < 0 or is_made_anew or len(written) > MAX_LEARNT:
             self._cache.clear()
             self._tell_written(mine, head.position, None)
             return
-        written = self._store.written_after(mine)
         for each in written:
             stream, one = self._cache.get(each.stream), each.credits
             if stream is not None and one is not None:

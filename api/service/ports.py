@@ -80,12 +80,19 @@ Changed: TypeAlias = tuple[UUID, bool]
 
 
 class Written(NamedTuple):
-    """An event that another process has written: whose it is, and all of it where it is about credits."""
+    """An event that may be another process's: whose it is, and all of it where it is about credits."""
 
     stream: UUID
     is_access: bool
     """Whether something happened to a principal or key."""
     credits: Recorded[Any] | None
+
+
+class Begun(NamedTuple):
+    """What a transaction begins with."""
+
+    head: Head
+    written: Sequence[Written]
 
 
 class Store(Protocol):
@@ -97,8 +104,11 @@ class Store(Protocol):
     def waits(self) -> bool:
         """Whether others may hold the head for long, and begin waits for them: it is then called in a thread."""
 
-    def begin(self) -> Head:
-        """Lock the head and read it. Raises StoreBusy."""
+    def begin(self, known: int | None = None, limit: int = 0) -> Begun:
+        """Lock the head and read it, with what the log has gained since a known position: the first so many events.
+
+        Raises StoreBusy.
+        """
 
     def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         """The events of a stream, in order."""
@@ -114,9 +124,6 @@ class Store(Protocol):
 
     def assignment_of(self, job_id: UUID, tester_id: UUID) -> Assignment | None:
         """The assignment of a tester to a job that is open."""
-
-    def written_after(self, position: int) -> Sequence[Written]:
-        """All events after a position, in their order."""
 
     def is_key_good(self, key_id: UUID) -> bool:
         """Whether a key may still be used, as the events that were appended have left it."""

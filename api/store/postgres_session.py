@@ -62,18 +62,18 @@ class PostgresSession:
         self._gathered: list[tuple[str, Sequence[Sequence[Value | Array]]]] = []
         self._last: tuple[str, Sequence[Any]] | None = None
 
-    def begin(self, sql: str) -> Any:
+    def begin(self, sql: str, then: str | None = None) -> tuple[Any, list[Any]]:
         self._forget()
         with self._translated():
             if self._connection is not None:
                 try:
-                    return self._begin(self._connection, sql)
+                    return self._begin(self._connection, sql, then)
                 except psycopg.OperationalError as error:
                     if not is_lost(error):
                         raise
                     self._drop()  # lost since the last transaction: nothing has happened in this one
             self._connection = self._connect()
-            return self._begin(self._connection, sql)
+            return self._begin(self._connection, sql, then)
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = connect(self._url)
@@ -87,10 +87,10 @@ class PostgresSession:
             connection.execute(f"SET transaction_timeout = {2 * postgres.STALLED_MILLISECONDS}")
         return connection
 
-    def _begin(self, connection: psycopg.Connection[Any], sql: str) -> Any:
+    def _begin(self, connection: psycopg.Connection[Any], sql: str, then: str | None) -> tuple[Any, list[Any]]:
         # One round trip, and no pipeline: after one the server does not notice that its client is idle.
         # The time is asked for once the lock is there: before it others were still deciding.
-        cursor = connection.execute(f"BEGIN; {sql} FOR UPDATE; {_NOW}")
+        cursor = connection.execute("; ".join(["BEGIN", f"{sql} FOR UPDATE", _NOW, *([then] if then else [])]))
         cursor.nextset()
         row = cursor.fetchone()
         cursor.nextset()
@@ -98,7 +98,7 @@ class PostgresSession:
         assert said is not None
         if self._clock is not None:
             self._clock.set(said[0])
-        return row
+        return row, cursor.fetchall() if cursor.nextset() else []
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         self.send()

@@ -125,7 +125,7 @@ def _begin(session: Session) -> int:
     until = monotonic() + BUSY_SECONDS
     while True:
         try:
-            position: int = session.begin(_HEAD)[0]
+            position: int = session.begin(_HEAD)[0][0]
             return position
         except StoreBusy:
             if monotonic() > until:

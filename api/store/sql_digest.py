@@ -110,7 +110,7 @@ class SQLDigest:
     def _transaction(self) -> Iterator[int]:
         """Alone with the digest; gives its position."""
         try:
-            position: int = self._session.begin(_POSITION)[0]
+            position: int = self._session.begin(_POSITION)[0][0]
             yield position
             self._session.commit()
         except BaseException:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import Mapper
 
-from api.service.ports import ALL, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed, Written
+from api.service.ports import ALL, Begun, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed, Written
 from api.store.mapper import to_recorded
 from api.store.row_statements import Columns, insert
 from api.store.rows import RowBatch
@@ -50,8 +50,8 @@ _ASSIGNMENT = (
     "completed_at, duration_minutes, earned_cents, earned_fee_cents, wrong_proofs"
 )
 _WRITTEN = (
-    "SELECT originator_id, originator_version, position, topic, "
-    "CASE WHEN substr(topic, 1, 8) = 'credits.' THEN state END FROM stored_events WHERE position > ? ORDER BY position"
+    "SELECT originator_id, originator_version, position, topic, CASE WHEN substr(topic, 1, 8) = 'credits.' "
+    "THEN state END FROM stored_events WHERE position > {:d} ORDER BY position LIMIT {:d}"
 )
 _HEAD = (
     "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now, views_generation "
@@ -80,14 +80,16 @@ class SQLStore:
     def close(self) -> None:
         self._session.close()
 
-    def begin(self) -> Head:
+    def begin(self, known: int | None = None, limit: int = 0) -> Begun:
         self._last = None
-        *versions, self._position, peaks, last_time, next_due, sandbox_now, generation = self._session.begin(_HEAD)
+        head, written = self._session.begin(_HEAD, None if known is None else _WRITTEN.format(known, limit))
+        *versions, self._position, peaks, last_time, next_due, sandbox_now, generation = head
         self._peaks = bytes(peaks)
         if versions != [SCHEMA_VERSION, self._views_version]:
             self.rollback()
             raise StoreFailed("The database has been changed to another version of this program; start that one.")
-        return Head(self._position, last_time, next_due, sandbox_now, generation)
+        head = Head(self._position, last_time, next_due, sandbox_now, generation)
+        return Begun(head, [_written(*row) for row in written])
 
     def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         rows = self._session.read(
@@ -121,9 +123,6 @@ class SQLStore:
         sql = f"SELECT {_ASSIGNMENT} FROM assignments WHERE job_id = ? AND {column} = ?"
         row = first(self._session.read(sql, (str(job_id), str(value))))
         return _assignment(*row) if row else None
-
-    def written_after(self, position: int) -> Sequence[Written]:
-        return [_written(*row) for row in self._session.read(_WRITTEN, (position,))]
 
     def is_key_good(self, key_id: UUID) -> bool:
         sql = "SELECT 1 FROM keys WHERE key_id = ? AND revoked_at IS NULL"
@@ -246,7 +245,7 @@ class SQLStore:
         until = monotonic() + ASK_SECONDS
         while True:
             try:
-                next_due = self.begin().next_due
+                next_due = self.begin().head.next_due
                 found = self.load(ours.stream, ours.version - 1, 1)
                 self.rollback()
                 return bool(found) and found[0].event_id == ours.event_id, next_due

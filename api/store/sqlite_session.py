@@ -61,9 +61,10 @@ class SQLiteSession:
             self._checkpointer = Checkpointer(self._connection, another, checkpoint_rows)
 
     @translated
-    def begin(self, sql: str) -> Any:
+    def begin(self, sql: str, then: str | None = None) -> tuple[Any, list[Any]]:
         self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection.execute(sql).fetchone()
+        row = self._connection.execute(sql).fetchone()
+        return row, self.read(then) if then else []
 
     @translated
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:

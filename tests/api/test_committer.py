@@ -18,7 +18,7 @@ from api.service.committer import Reply
 from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
-from api.service.ports import ALL, DigestStep, Head, StoreFailed
+from api.service.ports import ALL, Begun, DigestStep, Head, StoreFailed
 from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, VersionMismatch
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
@@ -126,9 +126,10 @@ class Obstructed(SQLStore):
         self._perhaps("load")
         return super().load(stream, after_version, limit)
 
-    def written_after(self, position: int) -> Any:
-        self._perhaps("written_after")
-        return super().written_after(position)
+    def begin(self, known: int | None = None, limit: int = 0) -> Begun:
+        begun = super().begin(known, limit)
+        self._perhaps("begin")
+        return begun
 
     def append(self, recorded: Any) -> None:
         super().append(recorded)
@@ -649,7 +650,7 @@ def test_a_transaction_that_fails_at_its_beginning_stands_in_nobodys_way(path: W
         local, store = a_platform(path)
         async with local, Local(path) as other:
             await other.ask(posted())
-            store.fail("written_after")
+            store.fail("begin")
             assert kinds(await outcomes(local.ask(asked(c.PauseJob())))) == [Unavailable]
             assert (await other.ask(asked(c.PauseJob()))).etag == '"2"'
             assert (await local.ask(asked(c.ResumeJob()))).etag == '"3"'

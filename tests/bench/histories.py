@@ -78,7 +78,7 @@ class History:
         self._store = SQLStore(database.session(), self._log.mapper)
         self._keys = database.sealing_keys()
         self._seals = open_seals(self._keys, database.beside(".master"))
-        head = self._store.begin()
+        head = self._store.begin().head
         self._store.rollback()
         self._streams: dict[UUID, Stream] = {}
         self._events: list[Recorded[Any]] = []
@@ -139,7 +139,7 @@ class History:
         """Everything decided so far, in one transaction."""
         if not self._events:
             return
-        head = self._store.begin()
+        head = self._store.begin().head
         self._store.append(self._events)
         self._events.clear()
         head.position, head.last_time = self.position, self.now
