@@ -15,9 +15,10 @@ def evolve(job: Job | None, event: e.JobEvent) -> Job:
         if isinstance(event, e.Created):
             return _created(event)
         raise InvariantBroken(f"{type(event).__name__} cannot be a job's first event.")
-    if isinstance(event, e.Created):
+    found = _CHANGES.get(type(event))
+    if found is None:
         raise InvariantBroken("A job cannot be created twice.")
-    phases, change = _CHANGES[type(event)]
+    phases, change = found
     if job.phase not in phases:
         raise InvariantBroken(f"{type(event).__name__} cannot follow in a job that is {job.phase}.")
     change(job, event)
@@ -142,7 +143,7 @@ def _completed(job: Job, event: e.TaskCompleted) -> None:
     assignment.fee_cents = event.fee_cents
     job.at_work -= 1
     job.completed += 1
-    job.completed_cost_cents += assignment.cost_cents
+    job.completed_cost_cents += event.payout_cents + event.fee_cents
 
 
 def _ended(status: AssignmentStatus, *, by_deadline: bool) -> Callable[[Job, Any], None]:

@@ -98,7 +98,9 @@ class Elsewhere(Protocol):
 class Assignments(Mapping[UUID, Assignment]):
     """The assignments of a job by id, in the order in which they took their slots.
 
-    Some may lie elsewhere: one is fetched when it is asked for, and all are when they are looked through.
+    Some may lie elsewhere: one is fetched when it is asked for, and all are when they are looked through. Inside, the
+    keys are the numbers of the ids, whose hashes and comparisons are compiled code. Those by tester are gathered when
+    one is asked for first: a replay never does.
     """
 
     __slots__ = ("_by_id", "_by_public_id", "_by_tester", "_count", "_elsewhere")
@@ -107,9 +109,9 @@ class Assignments(Mapping[UUID, Assignment]):
         """``count`` are elsewhere."""
         self._elsewhere = elsewhere
         self._count = count
-        self._by_id: dict[UUID, Assignment] = {}
-        self._by_tester: dict[UUID, Assignment] = {}
-        self._by_public_id: dict[int, Assignment] = {}
+        self._by_id: dict[int, Assignment] = {}
+        self._by_tester: dict[int, Assignment] | None = None
+        self._by_public_id: dict[int, Assignment] | None = None
 
     @property
     def at_hand(self) -> int:
@@ -122,9 +124,11 @@ class Assignments(Mapping[UUID, Assignment]):
         self._keep(assignment)
 
     def _keep(self, assignment: Assignment) -> None:
-        self._by_id[assignment.id] = assignment
-        self._by_tester[assignment.tester_id] = assignment
-        self._by_public_id[assignment.tester_public_id] = assignment
+        self._by_id[assignment.id.int] = assignment
+        if self._by_tester is not None:
+            self._by_tester[assignment.tester_id.int] = assignment
+        if self._by_public_id is not None:
+            self._by_public_id[assignment.tester_public_id] = assignment
 
     def __getitem__(self, assignment_id: UUID) -> Assignment:
         found = self.get(assignment_id)
@@ -138,13 +142,15 @@ class Assignments(Mapping[UUID, Assignment]):
     def get(self, assignment_id: UUID, /, default: Assignment | T) -> Assignment | T: ...
     def get(self, assignment_id: UUID, /, default: Any = None) -> Any:
         """The inherited one makes and catches a KeyError, and every event of an assignment asks."""
-        found = self._by_id.get(assignment_id)
+        found = self._by_id.get(assignment_id.int)
         if found is None and self._elsewhere is not None:
             found = self._fetched(self._elsewhere.one(assignment_id))
         return default if found is None else found
 
     def of_tester(self, tester_id: UUID) -> Assignment | None:
-        found = self._by_tester.get(tester_id)
+        if self._by_tester is None:
+            self._by_tester = {each.tester_id.int: each for each in self._by_id.values()}
+        found = self._by_tester.get(tester_id.int)
         if found is None and self._elsewhere is not None:
             found = self._fetched(self._elsewhere.of_tester(tester_id))
         return found
@@ -156,14 +162,15 @@ class Assignments(Mapping[UUID, Assignment]):
 
     def of_public_id(self, tester_public_id: int) -> Assignment | None:
         self._fetch_all()
+        if self._by_public_id is None:
+            self._by_public_id = {each.tester_public_id: each for each in self._by_id.values()}
         return self._by_public_id.get(tester_public_id)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[UUID]:
-        self._fetch_all()
-        return iter(self._by_id)
+        return (assignment.id for assignment in self.values())
 
     def values(self) -> ValuesView[Assignment]:
         self._fetch_all()
@@ -175,7 +182,7 @@ class Assignments(Mapping[UUID, Assignment]):
             return
         at_hand, self._by_id = self._by_id, {}
         for assignment in self._elsewhere.all():
-            self._keep(at_hand.pop(assignment.id, assignment))
+            self._keep(at_hand.pop(assignment.id.int, assignment))
         for assignment in at_hand.values():
             self._keep(assignment)
         self._elsewhere = None

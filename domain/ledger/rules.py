@@ -230,10 +230,11 @@ class Movement(NamedTuple):
 
 def movements(stream: UUID, event: Any) -> tuple[Movement, ...]:
     """What an event of a stream moves, in the order of its rules; nothing for an amount of zero."""
-    rules = POSTING_RULES.get(type(event))
-    if rules is None:
+    found = _MOVES.get(type(event))
+    if found is None:
         return ()
-    parties = _PARTIES.get(type(event), _of_a_job)(stream, event)
+    rules, parties_of = found
+    parties = parties_of(stream, event)
     return tuple([Movement(rule, amount, *parties) for rule in rules if (amount := getattr(event, rule.amount))])
 
 
@@ -259,7 +260,11 @@ Parties: TypeAlias = tuple[UUID | None, UUID | None, UUID | None]
 
 
 def _of_a_job(stream: UUID, event: Any) -> Parties:
-    return event.owner_id, stream, getattr(event, "tester_id", None)
+    return event.owner_id, stream, None
+
+
+def _of_an_assignment(stream: UUID, event: Any) -> Parties:
+    return event.owner_id, stream, event.tester_id
 
 
 def _of_the_streams_owner(stream: UUID, event: Any) -> Parties:
@@ -280,6 +285,8 @@ def _of_nobody(stream: UUID, event: Any) -> Parties:
 
 
 _PARTIES: Mapping[type, Callable[[UUID, Any], Parties]] = {
+    job.PayoutGranted: _of_an_assignment,
+    job.Refunded: _of_an_assignment,
     credits.PurchaseCompleted: _of_the_streams_owner,
     credits.ChargedBack: _of_the_streams_owner,
     credits.PurchaseRefunded: _of_the_streams_owner,
@@ -291,4 +298,6 @@ _PARTIES: Mapping[type, Callable[[UUID, Any], Parties]] = {
     books.GatewayPayoutReturned: _of_nobody,
     books.Adjusted: _of_nobody,
 }
-"""Whose money an event moves, where it is not one of a job."""
+"""Whose money an event moves, where it is not one of a job as a whole."""
+
+_MOVES = {event: (rules, _PARTIES.get(event, _of_a_job)) for event, rules in POSTING_RULES.items()}

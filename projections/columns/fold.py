@@ -108,37 +108,41 @@ class _Balances:
     and get their names in the end, if something is left there: most jobs are over, and their escrow is empty."""
 
     def __init__(self) -> None:
-        self._cents: dict[tuple[AccountKind, int], int] = {}
-        self._first: dict[tuple[AccountKind, int], Movement] = {}
+        self._cents: dict[tuple[AccountKind, int], tuple[int, Movement]] = {}
+        """With the first movement of each, which tells whose it is."""
 
     def post(self, movement: Movement) -> None:
-        for kind, holder, sign in _sides(movement.rule):
-            key = kind, getattr(movement, holder).int if holder else 0
+        fields: tuple[Any, ...] = movement
+        for kind, holder, sign in _SIDES[movement.rule]:
+            key = kind, fields[holder].int if holder else 0
             before = self._cents.get(key)
-            if before is None:
-                before, self._first[key] = 0, movement
-            self._cents[key] = before + sign * movement.amount_cents
+            cents = sign * movement.amount_cents
+            self._cents[key] = (cents, movement) if before is None else (before[0] + cents, before[1])
 
     def take(self, others: "_Balances") -> None:
         """Add other balances that are not zero."""
-        for key, cents in others._cents.items():
+        for key, (cents, first) in others._cents.items():
             if cents:
-                self._cents[key] = self._cents.get(key, 0) + cents
-                self._first.setdefault(key, others._first[key])
+                before = self._cents.get(key)
+                self._cents[key] = (cents, first) if before is None else (before[0] + cents, before[1])
 
     def named(self) -> Iterator[tuple[Account, int]]:
-        for key, cents in self._cents.items():
-            first = self._first[key]
-            whose = {"owner_id": first.owner_id, "job_id": first.job_id, "tester_id": first.tester_id}
-            yield account(key[0], **whose), cents
+        for (kind, _), (cents, first) in self._cents.items():
+            yield account(kind, owner_id=first.owner_id, job_id=first.job_id, tester_id=first.tester_id), cents
 
 
-@lru_cache(1_024)
-def _sides(rule: Rule) -> tuple[tuple[AccountKind, str | None, int], tuple[AccountKind, str | None, int]]:
-    """The accounts of a rule: kind, by whose id they are told apart, and whether their balance grows."""
-    debit = 1 if rule.debit.normal_side is Side.DEBIT else -1
-    credit = 1 if rule.credit.normal_side is Side.CREDIT else -1
-    return (rule.debit, HOLDERS.get(rule.debit), debit), (rule.credit, HOLDERS.get(rule.credit), credit)
+def _side(kind: AccountKind, side: Side) -> tuple[AccountKind, int, int]:
+    """An account that a rule moves: its kind, where a Movement has the id that tells it from others (0 where there is
+    but one), and the sign with which its balance grows."""
+    holder = HOLDERS.get(kind)
+    return kind, Movement._fields.index(holder) if holder else 0, 1 if side is kind.normal_side else -1
+
+
+_SIDES = {
+    rule: (_side(rule.debit, Side.DEBIT), _side(rule.credit, Side.CREDIT))
+    for rules in POSTING_RULES.values()
+    for rule in rules
+}
 
 
 def _gap(one: StreamEvents) -> str:
