@@ -22,6 +22,7 @@ from projections.columns.fold import StreamEvents
 _READ = ["position", "stream", "version", "name", "occurred_at", "event"]
 _ROWS_AT_ONCE = 20_000
 _FOOTERS_AT_ONCE = 8
+_ID_BYTES = 16
 _DECODERS: dict[str, Callable[[memoryview], Any]] = {
     name: msgspec.json.Decoder(event).decode for name, event in EVENTS.items()
 }
@@ -115,11 +116,11 @@ def _slices(keys: pa.ChunkedArray) -> Iterator[list[int]]:
 def _in_slice(folder: Folder, bucket: Bucket, whole: pa.Table, edges: list[int]) -> Iterator[StreamEvents]:
     begins = edges[0]
     table = whole.slice(begins, edges[-1] - begins).combine_chunks()
-    (ids,) = table["stream"].chunks
+    id_at = _ids(*table["stream"].chunks)
     versions, positions, instants = (_integers(*table[name].chunks) for name in ("version", "position", "occurred_at"))
     events = _events(folder, bucket, table)
     for first, last in pairwise(edge - begins for edge in edges):
-        stream = UUID(bytes=ids[first].as_py())
+        stream = id_at(first)
         if bucket_of(stream, bucket.buckets) != bucket.number:
             where = f"{folder.url}: position {positions[first]} lies in bucket {bucket.number}"
             raise WrongPartitions(f"{where}, where its stream does not belong. Export into a new folder.")
@@ -133,21 +134,26 @@ def _integers(array: pa.Array) -> list[int]:
     return numbers[array.offset :][: len(array)].tolist()
 
 
-def _byte_strings(array: pa.Array) -> Iterator[memoryview]:
-    """Those of an array without nulls, where they lie."""
+def _ids(array: pa.FixedSizeBinaryArray) -> Callable[[int], UUID]:
+    """The id at a place in an array without nulls."""
+    whole = memoryview(array.buffers()[1])[_ID_BYTES * array.offset :]
+    return lambda place: msgspec.convert(bytes(whole[_ID_BYTES * place :][:_ID_BYTES]), UUID)
+
+
+def _byte_strings(array: pa.Array) -> tuple[memoryview, list[int]]:
+    """All bytes of an array without nulls, and where each string begins; the last one ends where one more would."""
     _, offsets, data = array.buffers()
-    bounds, whole = memoryview(offsets).cast("i"), memoryview(data)
-    edges = bounds[array.offset :][: len(array) + 1].tolist()
-    return (whole[first:last] for first, last in pairwise(edges))
+    return memoryview(data), memoryview(offsets).cast("i")[array.offset :][: len(array) + 1].tolist()
 
 
 def _events(folder: Folder, bucket: Bucket, table: pa.Table) -> list[Any]:
     (names,) = table["name"].chunks
     decoders = [_decoder(folder, bucket, name) for name in names.dictionary.to_pylist()]
+    whole, edges = _byte_strings(*table["event"].chunks)
     found: list[Any] = []
     try:
-        for kind, event in zip(_integers(names.indices), _byte_strings(*table["event"].chunks), strict=True):
-            found.append(decoders[kind](event))
+        for kind, (first, last) in zip(_integers(names.indices), pairwise(edges), strict=True):
+            found.append(decoders[kind](whole[first:last]))
     except msgspec.MsgspecError as error:
         position = table["position"][len(found)]
         raise WrongPartitions(f"{folder.url}: the event at position {position} is wrong: {error}.") from error
