@@ -78,8 +78,8 @@ def test_part_of_a_key_is_no_key(owner: Client) -> None:
 def test_a_revoked_key_is_worthless_at_once_and_for_ever(platform: Platform, operator: Client, owner: Client) -> None:
     done(owner.get("/jobs"))
     assert done(operator.ask("DELETE", f"/operator/keys/{owner.key_id}")) == {"keyId": owner.key_id, "revoked": True}
-    refused(owner.get("/jobs"), 401, "not_authenticated")
     refused(owner.post("/jobs", a_job()), 401, "not_authenticated")
+    refused(owner.get("/jobs"), 401, "not_authenticated")
     assert done(operator.ask("DELETE", f"/operator/keys/{owner.key_id}"))["revoked"] is True
     item = next(k for k in done(operator.get("/operator/keys", limit=50))["data"] if k["keyId"] == owner.key_id)
     assert item["revokedAt"] is not None
@@ -107,6 +107,7 @@ def test_the_command_line_makes_and_revokes_keys_beside_the_running_server(platf
     assert again["key"] != made["key"]
     assert isinstance(made["publicId"], int)
     as_json(folder, "keys", "revoke", made["keyId"], "--db", db)
+    refused(tester.post(f"/tester/jobs/{uuid4()}/assignments"), 401, "not_authenticated")
     refused(tester.get("/tester/wallet"), 401, "not_authenticated")
     done(client(platform.http, again).get("/tester/wallet"))
 

@@ -62,14 +62,16 @@ async def _next_turn() -> None:
 
 
 EVENTS = st.lists(st.sampled_from(JOBS), min_size=1, max_size=6)
-STEPS = st.lists(st.one_of(EVENTS, st.sampled_from(["detail", "list", "turn"])), max_size=40)
+STEPS = st.lists(st.one_of(EVENTS, st.sampled_from(["detail", "list", "turn", "learn", "much"])), max_size=40)
 
 
 @given(steps=STEPS, taken_in=st.integers(1, 8), remembered=st.integers(1, 4))
 def test_an_answer_shows_every_event_from_before_its_turn(steps: list[Any], taken_in: int, remembered: int) -> None:
     async def play() -> None:
         log = Log()
-        views = _views(log)
+        changes = RecentChanges(cast(Reads, log))
+        views = KeptViews(cast(Reads, log), changes)
+        learnt = 0  # the end of the log when the committer saw it last
         certain = 0  # the end of the log when this turn first looked: what an answer may not fall behind
         looked = False
         for step in steps:
@@ -80,6 +82,11 @@ def test_an_answer_shows_every_event_from_before_its_turn(steps: list[Any], take
             if step == "turn":
                 await _next_turn()
                 looked = False
+                continue
+            if step in ("learn", "much"):
+                upto = len(log.events)
+                changes.learn(learnt, upto, log.changes(learnt, upto) if step == "learn" else None)
+                learnt = upto
                 continue
             if not looked:
                 looked, certain = True, len(log.events)
@@ -110,6 +117,26 @@ def test_what_has_not_changed_is_read_once() -> None:
         return log.asked
 
     assert asyncio.run(play()) == ["detail", "jobs"]
+
+
+def test_what_the_committer_has_seen_is_not_asked_for_again() -> None:
+    class Silent(Log):
+        def changes(self, after: int, upto: int) -> list[tuple[UUID, bool]]:
+            pytest.fail("the log was asked")
+
+    async def play() -> list[int]:
+        log, told = Silent(), list[int]()
+        changes = RecentChanges(cast(Reads, log))
+        changes.on_change.append(lambda streams: told.append(-1 if streams is None else len(list(streams))))
+        changes.learn(-1, 0, [])
+        log.events += [JOBS[0], JOBS[1]]
+        changes.learn(0, 2, [(JOBS[0], False), (JOBS[1], False)])
+        changes.learn(0, 1, [(JOBS[0], False)])  # told already
+        await _next_turn()
+        assert changes.position() == changes.reached == 2
+        return told
+
+    assert asyncio.run(play()) == [0, 2]
 
 
 def test_a_page_of_some_jobs_only_is_read_each_time() -> None:

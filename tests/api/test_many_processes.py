@@ -15,7 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.api.server import Client, Platform, done, serving
+from tests.api.server import Client, Platform, a_job, done, serving
 from tests.local import query
 from tests.postgres import a_database
 from tests.program import environment, in_a_process_of_its_own
@@ -105,7 +105,10 @@ def test_a_revoked_key_is_worthless_at_once_in_every_process(workers: Platform) 
     with on_connections_of_their_own(workers, *[owner] * (4 * WORKERS)) as connections:
         assert {each.get("/owner/billing").status_code for each in connections} == {200}
         done(workers.operator.ask("DELETE", f"/operator/keys/{owner.key_id}"))
-        assert {each.get("/owner/billing").status_code for each in connections} == {401}
+        wrong, right, shown = connections[::3], connections[1::3], connections[2::3]
+        assert {each.post("/jobs", {}).status_code for each in wrong} == {401}
+        assert {each.post("/jobs", a_job(1)).status_code for each in right} == {401}
+        assert {each.get("/owner/billing").status_code for each in shown} == {401}
 
 
 def test_who_waits_hears_what_another_process_did(workers: Platform) -> None:
