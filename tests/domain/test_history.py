@@ -200,3 +200,14 @@ def test_an_assignment_is_fetched_by_each_of_its_names() -> None:
     assert job.assignments.of_public_id(ALICE.public_id) == whole.assignments[ALICE.slot]
     assert job.assignments.at_hand == 3
     assert whole.assignments.of_tester(DAVE.id) is whole.assignments.of_public_id(DAVE.public_id) is None
+
+
+def test_whoever_comes_after_a_name_was_asked_for_is_found_by_it_too() -> None:
+    job = JOB.fold(an_active_job(5))
+    assert job is not None
+    assert job.assignments.of_tester(ALICE.id) is job.assignments.of_public_id(ALICE.public_id) is None
+    JOB.fold([taken_by(ALICE), taken_by(BOB)], job)
+    for one in (ALICE, BOB):
+        found = job.assignments.of_tester(one.id)
+        assert found is job.assignments.of_public_id(one.public_id) is job.assignments[one.slot]
+    assert job.detached().assignments.of_tester(BOB.id) == job.assignments[BOB.slot]
