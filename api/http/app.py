@@ -37,7 +37,7 @@ from api.service.committer import Reply
 from api.service.ids import new_id
 from api.service.ports import RefusalNote, StoreBusy, StoreFailed
 from api.service.reads import Principal
-from api.service.refusals import NotAuthenticated, Unavailable
+from api.service.refusals import NotAuthenticated, Overloaded, Unavailable
 from api.service.service import Service
 from api.service.work import Context
 from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
@@ -62,6 +62,7 @@ _UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 _PROBLEM = b"application/problem+json"
 _JSON = b"application/json"
+_NO_KEY = "Send a valid key: Authorization: Bearer th_…"
 _NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0), SYSTEM)
 
 _encode = msgspec.json.Encoder().encode
@@ -119,12 +120,6 @@ def _ids(route: Route, values: list[str]) -> dict[str, Any]:
         name: _number(value) if name == "number" else read(value)
         for name, value in zip(route.names, values, strict=True)
     }
-
-
-def _known(principal: Principal | None) -> Principal:
-    if principal is None:
-        raise NotAuthenticated("Send a valid key: Authorization: Bearer th_…")
-    return principal
 
 
 def _number(text: str) -> int:
@@ -217,9 +212,10 @@ class Endpoint:
         route, named = self._table.find(scope["method"], scope["path"])
         answer.operation = route.name
         shown = headers.get(b"authorization", b"")
-        principal = self._principal(route, shown, answer)
+        principal = answer.principal = self._principal(route, shown)
         key_good_at = self._service.key_ring.as_of
         try:
+            self._admit(route, principal)
             if self._service.is_closing and route.roles:
                 raise Unavailable("The service is shutting down; try again in some seconds.")
             ids = _ids(route, named)
@@ -231,9 +227,15 @@ class Endpoint:
             if not route.is_command:
                 position = await self._position(route)
             outcome = await route.handle(call)
+        except NotAuthenticated:
+            answer.principal = _NOBODY
+            raise
+        except (Unavailable, Overloaded):
+            raise
         except Refusal:
-            if route.is_command:
-                _known(self._service.key_ring.principal(shown))  # why it is refused, only its holder may hear
+            if route.is_command and self._service.key_ring.principal(shown) is None:
+                answer.principal = _NOBODY
+                raise NotAuthenticated(_NO_KEY) from None  # why it is refused, only its holder may hear
             raise
         if isinstance(outcome, Reply):
             await answer.reply(outcome)
@@ -254,17 +256,22 @@ class Endpoint:
 
     # -- the checks, in order ----------------------------------------------------------------------------------
 
-    def _principal(self, route: Route, shown: bytes, answer: "_Answer") -> Principal:
+    def _principal(self, route: Route, shown: bytes) -> Principal:
         if not route.roles:
             return _NOBODY
         ring = self._service.key_ring
         # What has happened to the key of a command meanwhile, the committer sees under the lock of the log's head.
-        principal = _known(ring.remembered(shown) if route.is_command else ring.principal(shown))
-        answer.principal = principal
-        self._rate_limit.count(principal.key_id)
-        if principal.role not in route.roles:
-            raise Forbidden(f"This is for the role {' or '.join(route.roles)}; your key's role is {principal.role}.")
+        principal = ring.remembered(shown) if route.is_command else ring.principal(shown)
+        if principal is None:
+            raise NotAuthenticated(_NO_KEY)
         return principal
+
+    def _admit(self, route: Route, principal: Principal) -> None:
+        if route.roles:
+            self._rate_limit.count(principal.key_id)
+            if principal.role not in route.roles:
+                roles = " or ".join(route.roles)
+                raise Forbidden(f"This is for the role {roles}; your key's role is {principal.role}.")
 
     def _check_subject(self, route: Route, ids: dict[str, Any], principal: Principal) -> None:
         if route.subject is Subject.NOBODYS:

@@ -43,7 +43,7 @@ from api.service.refusals import (
 from api.service.seals import Seals
 from api.service.snapshots import from_snapshot, snapshots
 from api.service.work import Answer, Context, Detached, Stream, UseCase, Work, kib
-from domain.access.events import AccessEvent
+from domain.access.events import AccessEvent, KeyRevoked
 from domain.catalogue import NAMES
 from domain.credits.decider import CREDITS
 from domain.decider import Decider
@@ -70,12 +70,14 @@ MAX_DUE_IN_BATCH = 500
 CACHED_KIB = 64 * 1024
 """Of states, roughly, in each of two generations: some 10,000 usual jobs, or 100,000 assignments."""
 MAX_LEARNT = 4_000
-"""Events of other processes that are looked through; after more of them all states are forgotten."""
+"""Events of other processes that are looked through, while they wait, for some ten milliseconds; after more of them all
+states are forgotten."""
 BUSY_LIMIT_SECONDS = 10.0
 EVENTS_SHOWN = 100
 
 WrittenListener: TypeAlias = Callable[[int, int, Sequence[Changed] | None], None]
-"""Told of what the log has between two positions, whoever wrote it; of null where that is too much to tell."""
+"""Told of what the log has between two positions, whoever wrote it; of null where that is too much to tell, or where
+the read models were made anew."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -561,9 +563,10 @@ class Committer:
 
     def _check_key(self, context: Context, flush: _Flush) -> None:
         """Raise NotAuthenticated if the caller's key was revoked since it was looked up: by now nothing can hide it."""
-        self._append(flush)
-        assert context.actor.key_id is not None
-        if not self._store.is_key_good(context.actor.key_id):
+        key_id = context.actor.key_id
+        assert key_id is not None
+        revoked_just_now = (one.event.key_id for one in flush.events if isinstance(one.event, KeyRevoked))
+        if key_id in revoked_just_now or not self._store.is_key_good(key_id):
             raise NotAuthenticated("This key was revoked; use another one.")
 
     def _check_version(self, job_id: UUID, version: int, flush: _Flush) -> None:

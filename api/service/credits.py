@@ -141,7 +141,9 @@ class Purchases:
             what_next = "Ask again with the same idempotency key" if context.scope else "Look at your billing later"
             raise Unavailable(f"The payment gateway did not answer; the purchase goes on. {what_next}.") from error
         use_case = _ending(owner_id, purchase_id, outcome)
-        return await self._committer.submit(use_case, replace(context, scope=None, if_match=None))
+        # Whatever became of the key meanwhile: the money is taken, or is not.
+        ending = replace(context, scope=None, if_match=None, key_good_at=None)
+        return await self._committer.submit(use_case, ending)
 
 
 def _ending(owner_id: UUID, purchase_id: UUID, outcome: Charged | Declined) -> UseCase:

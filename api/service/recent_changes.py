@@ -8,7 +8,7 @@ from api.service.ports import Changed, Head
 from api.service.reads import Reads
 
 MAX_TAKEN_IN = 2_000
-"""Events looked through at once; after more of them everything counts as changed."""
+"""Events asked for at once; after more of them everything counts as changed."""
 MAX_REMEMBERED = 20_000
 """Streams whose last change is remembered; with more of them all is forgotten, and counts as changed."""
 

@@ -62,6 +62,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(
         url,
         autocommit=True,
+        client_encoding="utf8",  # whatever the environment says: arrays are sent as they are
         connect_timeout=CONNECT_SECONDS,
         options=f"{options} {own}".strip(),
         tcp_user_timeout=LOST_MILLISECONDS,

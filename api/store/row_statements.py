@@ -10,7 +10,7 @@ Columns = Mapping[str, ColumnType]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowStatement:
-    """Takes rows whose values come in an order of their own and have these ``types``.
+    """Takes rows whose values have these ``types``, in the order of the marks of ``one``.
 
     ``one`` has a mark for each value of a row. ``many`` has a mark for each column, for an array of its values, and is
     in PostgreSQL's words: there every statement that is run costs more than the row that it writes.

@@ -16,7 +16,7 @@ from api.store.sessions import OutcomeUnknown, Session, first
 from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
 from domain.recorded import Recorded
-from domain.times import DAY, SECOND, Instant
+from domain.times import DAY, Instant
 from projections.json import text, uuid
 from projections.read_model import Change
 from projections.replay import changes, views_version
@@ -24,10 +24,10 @@ from projections.replay import changes, views_version
 KEEP_ANSWERS = 8 * DAY
 """A repeat gets its answer for 7 days at least; the eighth is for clocks that differ."""
 
-SWEEP_PAUSE = SECOND // 4
-SWEPT = 1_000
-"""Of the oldest answers so many are looked through at once, those that wait for a purchase included: more in a second
-than can come in."""
+SWEEPS = 64
+"""Batches that sweep before it is asked again whether any answer is too old."""
+STUCK = 100
+"""Answers that wait for a purchase may lie before those that are too old; so many of them are looked past."""
 
 ASK_SECONDS = 10.0
 """How long a database that was lost while it committed is asked for what it did."""
@@ -71,7 +71,8 @@ class SQLStore:
         self._last: Recorded[Any] | None = None
         """The last event that this transaction has written."""
         self._sweep_at: Instant = 0
-        """No answer has to go before."""
+        """No answer had to go before, when the oldest was looked at last."""
+        self._sweeps = 0
 
     @property
     def waits(self) -> bool:
@@ -186,20 +187,23 @@ class SQLStore:
             ],
         )
         if now > self._sweep_at:
-            self._sweep(now)
+            self._sweep(len(answers), now)
 
-    def _sweep(self, now: Instant) -> None:
-        """Drop some of the answers that are too old, if any is: the table stays bounded without a long sweep."""
-        oldest = "SELECT kept_at FROM kept_answers WHERE status > 0 ORDER BY number LIMIT 1"
-        row = first(self._session.read(oldest))
-        kept_until = (row[0] if row else now) + KEEP_ANSWERS
-        self._sweep_at = max(kept_until, now + SWEEP_PAUSE)
-        if kept_until < now:
-            self._session.write(
-                "DELETE FROM kept_answers WHERE number IN "
-                "(SELECT number FROM kept_answers ORDER BY number LIMIT ?) AND kept_at < ? AND status > 0",
-                [(SWEPT, now - KEEP_ANSWERS)],
-            )
+    def _sweep(self, kept: int, now: Instant) -> None:
+        """Drop answers that are too old, if there are any: of the oldest, about twice as many as came in, so that the
+        table stays bounded without a long sweep."""
+        if self._sweeps % SWEEPS == 0:
+            oldest = "SELECT kept_at FROM kept_answers WHERE status > 0 ORDER BY number LIMIT 1"
+            row = first(self._session.read(oldest))
+            self._sweep_at = (row[0] if row else now) + KEEP_ANSWERS
+            if now <= self._sweep_at:
+                return
+        self._sweeps += 1
+        self._session.write(
+            "DELETE FROM kept_answers WHERE number IN "
+            "(SELECT number FROM kept_answers ORDER BY number LIMIT ?) AND kept_at < ? AND status > 0",
+            [(2 * kept + STUCK, now - KEEP_ANSWERS)],
+        )
 
     def finish_kept(self, purchase_id: UUID, answer: KeptAnswer | None) -> None:
         if answer is None:

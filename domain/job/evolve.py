@@ -17,7 +17,7 @@ def evolve(job: Job | None, event: e.JobEvent) -> Job:
         raise InvariantBroken(f"{type(event).__name__} cannot be a job's first event.")
     found = _CHANGES.get(type(event))
     if found is None:
-        raise InvariantBroken("A job cannot be created twice.")
+        raise InvariantBroken(f"{type(event).__name__} cannot happen to a job that is there.")
     phases, change = found
     if job.phase not in phases:
         raise InvariantBroken(f"{type(event).__name__} cannot follow in a job that is {job.phase}.")

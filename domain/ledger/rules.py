@@ -300,4 +300,7 @@ _PARTIES: Mapping[type, Callable[[UUID, Any], Parties]] = {
 }
 """Whose money an event moves, where it is not one of a job as a whole."""
 
-_MOVES = {event: (rules, _PARTIES.get(event, _of_a_job)) for event, rules in POSTING_RULES.items()}
+_MOVES: Mapping[type, tuple[tuple[Rule, ...], Callable[[UUID, Any], Parties]]] = {
+    event: (rules, _PARTIES.get(event, _of_a_job)) for event, rules in POSTING_RULES.items()
+}
+"""By the type of an event: the rules by which it moves money, and whose money that is."""

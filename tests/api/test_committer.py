@@ -23,7 +23,7 @@ from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, V
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
 from api.service.work import Answer, UseCase, Work
-from api.store import postgres
+from api.store import postgres, sql_store
 from api.store.sql_store import SQLStore
 from domain.credits.commands import StartPurchase
 from domain.credits.decider import CREDITS
@@ -542,6 +542,25 @@ def test_a_key_of_last_week_is_forgotten_at_last_and_one_of_this_week_is_not(pat
             await local.ask(bought(1), **key("new"))
             kept = query(path, "SELECT scope FROM kept_answers ORDER BY number")
             assert kept == [(key("young")["scope"],), (key("new")["scope"],)]
+
+    play(story(), path)
+
+
+def test_answers_that_are_too_old_go_a_few_with_each_batch_although_time_stands_still(
+    path: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_store, "STUCK", 0)
+    monkeypatch.setattr(sql_store, "SWEEPS", 2)
+
+    async def story() -> None:
+        async with Local(path) as local:
+            await all_done(*(local.ask(bought(1), **key(f"old {number}")) for number in range(7)))
+            local.clock.at += 9 * DAY
+            left = []
+            for number in range(6):
+                await local.ask(bought(1), **key(f"new {number}"))
+                left.append(query(path, "SELECT count(*) FROM kept_answers")[0][0])
+            assert left == [6, 5, 4, 4, 5, 6]
 
     play(story(), path)
 

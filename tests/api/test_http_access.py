@@ -122,6 +122,11 @@ def test_the_same_role_and_name_is_the_same_principal(operator: Client) -> None:
     assert other["principalId"] != made["principalId"]
 
 
+@pytest.mark.parametrize("name", ["", " ", "\u00a0\t", "\u001c", " \u001f\n"])
+def test_a_name_of_blanks_is_none(operator: Client, name: str) -> None:
+    assert wrong_fields(operator.post("/operator/principals", {"role": "tester", "name": name})) == ["/name"]
+
+
 def test_blanks_around_a_name_do_not_make_another_principal(platform: Platform, operator: Client) -> None:
     name = f"Olive {uuid4()}"
     made = create_key(platform.folder, url_of(platform.where), "owner", f" {name} ")

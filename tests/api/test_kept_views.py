@@ -139,6 +139,32 @@ def test_what_the_committer_has_seen_is_not_asked_for_again() -> None:
     assert asyncio.run(play()) == [0, 2]
 
 
+def test_what_the_committer_has_left_out_counts_as_changed() -> None:
+    async def play() -> None:
+        log = Log()
+        changes = RecentChanges(cast(Reads, log))
+        views = KeptViews(cast(Reads, log), changes)
+        log.events.append(JOBS[0])
+        assert views.job_detail(JOBS[0]).version == 1
+        log.events += [JOBS[0], JOBS[1]]
+        changes.learn(2, 3, [(JOBS[1], False)])
+        assert views.job_detail(JOBS[0]).version == 2
+
+    asyncio.run(play())
+
+
+def test_that_the_read_models_were_made_anew_is_told_at_any_position() -> None:
+    async def play() -> list[object]:
+        changes, told = RecentChanges(cast(Reads, Log())), list[object]()
+        changes.on_change.append(told.append)
+        changes.on_access_change.append(lambda: told.append("access"))
+        changes.learn(-1, 3, None)
+        changes.learn(3, 3, None)
+        return told
+
+    assert asyncio.run(play()) == [None, "access"] * 2
+
+
 def test_a_page_of_some_jobs_only_is_read_each_time() -> None:
     async def play() -> list[str]:
         log = Log()

@@ -42,6 +42,7 @@ def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: 
             database.stop("immediate")
             refused = client.ask("POST", "/jobs", a_job(1), idempotency_key="once")
             assert (refused.status, refused.body["code"]) == (503, "unavailable")
+            assert "same Idempotency-Key" in refused.body["detail"]
             assert client.ask("GET", "/jobs").status == 503
             assert client.ask("GET", "/readyz").status == 503
             assert client.ask("GET", "/healthz").status == 200

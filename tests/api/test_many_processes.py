@@ -105,8 +105,9 @@ def test_a_revoked_key_is_worthless_at_once_in_every_process(workers: Platform) 
     with on_connections_of_their_own(workers, *[owner] * (4 * WORKERS)) as connections:
         assert {each.get("/owner/billing").status_code for each in connections} == {200}
         done(workers.operator.ask("DELETE", f"/operator/keys/{owner.key_id}"))
-        wrong, right, shown = connections[::3], connections[1::3], connections[2::3]
+        wrong, others, right, shown = (connections[number::4] for number in range(4))
         assert {each.post("/jobs", {}).status_code for each in wrong} == {401}
+        assert {each.post("/operator/keys", {}).status_code for each in others} == {401}
         assert {each.post("/jobs", a_job(1)).status_code for each in right} == {401}
         assert {each.get("/owner/billing").status_code for each in shown} == {401}
 

@@ -27,14 +27,22 @@ THINGS = Table(
     name="things",
     key="name",
     primary_key="position",
-    columns={"position": "INTEGER", "name": "TEXT", "color": "TEXT", "size": "INTEGER", "weight": "INTEGER"},
+    columns={
+        "position": "INTEGER",
+        "name": "TEXT",
+        "color": "TEXT",
+        "size": "INTEGER",
+        "weight": "INTEGER",
+        "stamp": "BLOB",
+    },
 )
 SUMS = Table(
     name="sums", key="name", primary_key="name", columns={"name": "TEXT", "debit": "INTEGER", "credit": "INTEGER"}
 )
 
 AMOUNTS = st.integers(-5, 5)
-COLORS = st.sampled_from(["red", "green", None])
+COLORS = st.sampled_from(["red", "bläulich", "", 'NULL, "\\x00" {}', None])
+STAMPS = st.sampled_from([b"", b"\\x41", bytes(range(256)), None])
 
 
 @st.composite
@@ -52,6 +60,7 @@ def some_changes(draw: st.DrawFn) -> list[Change]:
                     "color": draw(COLORS),
                     "size": draw(AMOUNTS),
                     "weight": draw(AMOUNTS),
+                    "stamp": draw(STAMPS),
                 }
                 made.append(Insert(THINGS, there[-1], row))
             case "update":
@@ -69,6 +78,8 @@ def _update(draw: st.DrawFn, name: str) -> Update:
     values: dict[str, Value] = {}
     if draw(st.booleans()) or not added:
         values["color"] = draw(COLORS)
+    if draw(st.booleans()):
+        values["stamp"] = draw(STAMPS)
     if "size" not in added and draw(st.booleans()):
         values["size"] = draw(AMOUNTS)
     return Update(THINGS, name, values, added)
@@ -76,7 +87,7 @@ def _update(draw: st.DrawFn, name: str) -> Update:
 
 MAKE = [create_table(table) for table in (THINGS, SUMS)] + ["CREATE UNIQUE INDEX things_name ON things (name)"]
 FIRST_ROWS = (
-    "INSERT INTO things VALUES (0, 'old 0', 'blue', 1, 10), (-1, 'old 1', NULL, 2, 20)",
+    "INSERT INTO things VALUES (0, 'old 0', 'blue', 1, 10, NULL), (-1, 'old 1', NULL, 2, 20, NULL)",
     "INSERT INTO sums VALUES ('A', 100, 200)",
 )
 SHOW = {name: f"SELECT * FROM {name} ORDER BY name" for name in ("things", "sums")}
@@ -111,8 +122,9 @@ def test_coalescing_a_batch_equals_applying_one_by_one(changed: list[Change], cu
 
 @pytest.fixture(scope="module")
 def session(postgres_server: str) -> Iterator[PostgresSession]:
-    """A session on tables without rows."""
-    with a_database(postgres_server) as url:
+    """A session on tables without rows, whatever the environment says of encodings."""
+    with pytest.MonkeyPatch.context() as patch, a_database(postgres_server) as url:
+        patch.setenv("PGCLIENTENCODING", "LATIN1")
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in (*MAKE, "CREATE TABLE head (position INTEGER)"):
                 connection.execute(in_postgres(statement).encode())

@@ -195,6 +195,19 @@ def test_no_snapshot_outlives_a_rebuild(where: Where) -> None:
     File(where).check()
 
 
+def test_what_is_in_memory_does_not_outlive_a_rebuild_by_another_process(where: Where, folded: list[UUID]) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            await begun(local)
+            rebuild(local.database, lambda done, total: None)
+            folded.clear()
+            await local.ask(taken(CAROL))
+            assert folded == [JOB_ID]
+
+    run(story())
+    File(where).check()
+
+
 def test_a_dry_run_fetches_and_changes_nothing(where: Where) -> None:
     async def story() -> None:
         async with Local(where) as local:

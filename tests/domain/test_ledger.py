@@ -14,7 +14,7 @@ from domain.job import events as job
 from domain.job.events import ClosedReason
 from domain.ledger.accounts import AccountKind, Side, account, kind_of
 from domain.ledger.journal import EntryType, JournalEntry
-from domain.ledger.rules import POSTING_RULES, journal_entries
+from domain.ledger.rules import POSTING_RULES, journal_entries, movements
 from domain.tester import events as wallet
 from tests.builders import (
     ALICE,
@@ -330,6 +330,14 @@ def test_every_cent_of_an_event_is_booked_or_is_told_only() -> None:
         cents = {(event, f.name) for f in fields(event) if f.name.endswith("_cents")}
         booked = {(event, rule.amount) for rule in rules} - COMPUTED
         assert cents - told_only == booked
+
+
+def test_money_of_a_tester_is_told_to_be_so() -> None:
+    told = {type(event): (event, stream) for event, stream, _ in BOOKED}
+    of_testers = [event for event in POSTING_RULES if any(f.name == "tester_id" for f in fields(event))]
+    assert len(of_testers) > 3
+    for event, stream in map(told.__getitem__, of_testers):
+        assert {movement.tester_id for movement in movements(stream, event)} == {event.tester_id}
 
 
 # Accounts

@@ -12,7 +12,8 @@ from domain.job.feedback import GREATEST_INTEGER
 from domain.money import MAX_HOLD_CENTS
 from domain.recorded import ActorKind
 
-NOT_BLANK = r"\S"
+NOT_BLANK = r"[^\s\x1c-\x1f]"
+"""Something is left when blanks around it are taken away; for Python the separators are blanks too."""
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 UUID_TEXT = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 UTC_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$"
