@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from api.columns import engines
 from api.columns.checking import MEMORY, check_columns
-from api.columns.exporting import export_partitions, parquet_writer
+from api.columns.exporting import GROUP_ROWS, export_partitions, parquet_writer
 from api.columns.folding import fold_bucket
 from api.columns.manifest import Folder, Manifest, PartitionFile, read_manifest, write_manifest
 from api.columns.reading import buckets_of
@@ -257,13 +257,36 @@ def main() -> None:
     print(json.dumps({"rate": rate, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1_024}))
 
 
+class _Grouped:
+    """One bucket's file, in groups of as many rows as the export of a long log gives it at a time."""
+
+    def __init__(self, name: str, writer: pq.ParquetWriter, least: int) -> None:
+        self.name = name
+        self.rows = 0
+        self._writer = writer
+        self._least = least
+        self._gathered: list[pa.Table] = []
+
+    def add(self, rows: pa.Table) -> None:
+        self.rows += len(rows)
+        self._gathered.append(rows)
+        if sum(map(len, self._gathered)) >= self._least:
+            self.write()
+
+    def write(self) -> None:
+        if self._gathered:
+            whole = pa.concat_tables(self._gathered)
+            self._writer.write_table(whole, row_group_size=len(whole))
+            self._gathered.clear()
+
+
 def _repeated(log: Log, place: Path, copies: int, say: Say) -> Log:
     """Streams of other ids at later positions, so many times. CRC-32 is linear: what was one bucket is one again.
 
     Only columns are changed: the facts that lie beside them as JSON keep their ids, so that this is not to be folded.
     """
     manifest, schema = log.manifest, None
-    made: dict[int, tuple[str, Any, list[int]]] = {}
+    made: dict[int, _Grouped] = {}
     with ExitStack() as stack:
         for copy in range(copies):
             for file in manifest.files:
@@ -275,14 +298,15 @@ def _repeated(log: Log, place: Path, copies: int, say: Say) -> Log:
                     name = f"bucket={bucket:04d}/all.parquet"
                     (place / name).parent.mkdir(parents=True, exist_ok=True)
                     writer = stack.enter_context(parquet_writer(place / name, schema))
-                    made[bucket] = name, writer, []
-                made[bucket][1].write_table(rows.cast(schema))
-                made[bucket][2].append(len(rows))
+                    made[bucket] = _Grouped(name, writer, GROUP_ROWS // manifest.buckets)
+                made[bucket].add(rows.cast(schema))
             say(f"{copy + 1} of {copies} copies are written")
+        for each in made.values():
+            each.write()
     position = copies * manifest.position
     files = tuple(
-        PartitionFile(name, bucket, 1, position, sum(rows), (place / name).stat().st_size, "")
-        for bucket, (name, _, rows) in made.items()
+        PartitionFile(each.name, bucket, 1, position, each.rows, (place / each.name).stat().st_size, "")
+        for bucket, each in made.items()
     )
     write_manifest(Folder(str(place)), msgspec.structs.replace(manifest, position=position, files=files))
     return Log(log.source, place)
