@@ -5,6 +5,7 @@ production's rules: which event moves what is written down here once more, so th
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import chain
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import duckdb
 
 from api.columns.manifest import Folder, Manifest
 from api.columns.wrong import WrongPartitions
+from api.service.garbage import rarely_collected
 from domain.times import DAY
 from projections.columns.fold import month_of_day
 from projections.columns.totals import Key, Measure, Totals, without_zeros
@@ -154,6 +156,7 @@ _BY_TESTER = f"""
 """
 
 
+@rarely_collected()
 def check_columns(folder: Folder, manifest: Manifest, told: Told, memory: str = MEMORY) -> Totals:
     """The totals of all partitions by their columns alone. Raises WrongPartitions.
 
@@ -169,13 +172,11 @@ def check_columns(folder: Folder, manifest: Manifest, told: Told, memory: str = 
         except duckdb.Error as error:
             raise WrongPartitions(f"The columns of {folder.url} could not be checked: {_first_line(error)}.") from error
     whole = _by_day(answers[0])
-    for *key, number in (*answers[1], *answers[2]):
-        whole[Key(*key)] = int(number)
-    escrow = {Key(Measure.STATE, *key[1:]): cents for key, cents in whole.items() if key[:2] == _ESCROW}
-    return without_zeros(whole | escrow)
-
-
-_ESCROW = (Measure.BALANCE, "owner:escrow")
+    for measure, of, which, number in chain(answers[1], answers[2]):
+        whole[Key(measure, of, which)] = number
+        if of == "owner:escrow":
+            whole[Key(Measure.STATE, of, which)] = number
+    return without_zeros(whole)
 
 
 def _asked(connection: Any, sql: str, answers: list[list[Any]]) -> Iterator[float]:
