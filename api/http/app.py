@@ -219,7 +219,7 @@ class Endpoint:
             if self._service.is_closing and route.roles:
                 raise Unavailable("The service is shutting down; try again in some seconds.")
             ids = _ids(route, named)
-            self._check_subject(route, ids, principal)
+            await self._check_subject(route, ids, principal)
             body = await _read_body(receive, headers) if route.body is not None else b""
             asked = _Asked(route, ids, principal, key_good_at, headers, _query_pairs(scope), body, answer.request_id)
             call = await self._call(asked)
@@ -273,7 +273,7 @@ class Endpoint:
                 roles = " or ".join(route.roles)
                 raise Forbidden(f"This is for the role {roles}; your key's role is {principal.role}.")
 
-    def _check_subject(self, route: Route, ids: dict[str, Any], principal: Principal) -> None:
+    async def _check_subject(self, route: Route, ids: dict[str, Any], principal: Principal) -> None:
         if route.subject is Subject.NOBODYS:
             return
         reads, named = self._service.reads, ids["id"]
@@ -296,7 +296,7 @@ class Endpoint:
                 raise Forbidden("This is not an entry of your books.")
             return
         if route.subject is Subject.TESTERS_ASSIGNMENT:
-            place = reads.place_of_assignment(named)
+            place = await self._service.place_of_assignment(named)
             if place is None:
                 raise NotFound("There is no such assignment.")
             ids["job"], tester_id = place

@@ -10,6 +10,7 @@ import msgspec
 from api.service.committer import Committer, Reply
 from api.service.credits import ASK_AGAIN_SECONDS, Purchases
 from api.service.evidence import Evidence
+from api.service.gathered import Gathered
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
 from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, StoreBusy, StoreFailed
@@ -95,6 +96,7 @@ class Service:
         self.changes = RecentChanges(reads)
         self.key_ring = KeyRing(reads, self.changes)
         self.kept_views = KeptViews(reads, self.changes)
+        self._places = Gathered(reads.places_of)
         self.changes.on_access_change += [self.key_ring.clear, self.kept_views.clear, seals.forget_cached]
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._closing = asyncio.Event()
@@ -163,6 +165,10 @@ class Service:
         reply = await self.command(proof_hash_of(job_id, assignment_id), Context(SYSTEM))
         hashed: str | None = msgspec.json.decode(reply.body)["proofHash"]
         return hashed
+
+    async def place_of_assignment(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
+        """The job and the tester of an assignment; null if there is none."""
+        return self.reads.known_place(assignment_id) or await self._places.get(assignment_id)
 
     def real_time(self) -> float:
         """Real seconds that only ever grow."""

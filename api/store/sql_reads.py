@@ -140,17 +140,19 @@ class SQLReads:
             self._owners.put(job_id, owner_id)
         return owner_id
 
-    def place_of_assignment(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
-        """The job and the tester of an assignment."""
-        place = self._places.get(assignment_id)
-        if place is None:
-            row = self._one("SELECT job_id, tester_id FROM assignments WHERE assignment_id = ?", text(assignment_id))
-            if row is None:
-                return None
-            place = uuid(row[0]), uuid(row[1])
-            self._places.age()
+    def known_place(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
+        """The job and the tester of an assignment, where they are in memory."""
+        return self._places.get(assignment_id)
+
+    def places_of(self, assignment_ids: Sequence[UUID]) -> Mapping[UUID, tuple[UUID, UUID]]:
+        """The jobs and the testers of those of these assignments that there are."""
+        marks = ", ".join("?" * len(assignment_ids))
+        sql = f"SELECT assignment_id, job_id, tester_id FROM assignments WHERE assignment_id IN ({marks})"
+        found = {uuid(row[0]): (uuid(row[1]), uuid(row[2])) for row in self._all(sql, *map(text, assignment_ids))}
+        self._places.age()
+        for assignment_id, place in found.items():
             self._places.put(assignment_id, place)
-        return place
+        return found
 
     # -- jobs --------------------------------------------------------------------------------------------------
 
