@@ -175,6 +175,8 @@ class Endpoint:
         try:
             await self._answer(scope, headers, receive, answer)
         except Refusal as refusal:
+            if isinstance(refusal, NotAuthenticated):
+                answer.principal = _NOBODY  # whose key it was says nothing of who has shown it
             await answer.refuse(refusal)
             self._note(scope, answer, refusal)
         except _ClientGone:
@@ -227,14 +229,10 @@ class Endpoint:
             if not route.is_command:
                 position = await self._position(route)
             outcome = await route.handle(call)
-        except NotAuthenticated:
-            answer.principal = _NOBODY
-            raise
-        except (Unavailable, Overloaded):
+        except (NotAuthenticated, Unavailable, Overloaded):
             raise
         except Refusal:
             if route.is_command and self._service.key_ring.principal(shown) is None:
-                answer.principal = _NOBODY
                 raise NotAuthenticated(_NO_KEY) from None  # why it is refused, only its holder may hear
             raise
         if isinstance(outcome, Reply):

@@ -360,8 +360,7 @@ class Committer:
         return head
 
     async def _locked_head(self) -> Begun:
-        known = self._position if self._position >= 0 else None
-        begin = partial(self._store.begin, known, MAX_LEARNT + 1)
+        begin = partial(self._store.begin, self._position, MAX_LEARNT + 1 if self._position >= 0 else 0)
         return await self._in_thread(begin) if self._store.waits else begin()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:

@@ -104,7 +104,7 @@ class Store(Protocol):
     def waits(self) -> bool:
         """Whether others may hold the head for long, and begin waits for them: it is then called in a thread."""
 
-    def begin(self, known: int | None = None, limit: int = 0) -> Begun:
+    def begin(self, known: int = 0, limit: int = 0) -> Begun:
         """Lock the head and read it, with what the log has gained since a known position: the first so many events.
 
         Raises StoreBusy.

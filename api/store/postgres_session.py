@@ -62,18 +62,21 @@ class PostgresSession:
         self._gathered: list[tuple[str, Sequence[Sequence[Value | Array]]]] = []
         self._last: tuple[str, Sequence[Any]] | None = None
 
-    def begin(self, sql: str, then: str | None = None) -> tuple[Any, list[Any]]:
+    def begin(self, sql: str, then: str = "", params: Sequence[int] = ()) -> tuple[Any, list[Any]]:
         self._forget()
+        # One round trip, and no pipeline: after one the server does not notice that its client is idle.
+        # The time is asked for once the lock is there: before it others were still deciding.
+        message = f"BEGIN; {sql} FOR UPDATE; {_NOW}; {then.replace('?', '{:d}').format(*params)}"
         with self._translated():
             if self._connection is not None:
                 try:
-                    return self._begin(self._connection, sql, then)
+                    return self._begin(self._connection, message)
                 except psycopg.OperationalError as error:
                     if not is_lost(error):
                         raise
                     self._drop()  # lost since the last transaction: nothing has happened in this one
             self._connection = self._connect()
-            return self._begin(self._connection, sql, then)
+            return self._begin(self._connection, message)
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = connect(self._url)
@@ -87,10 +90,8 @@ class PostgresSession:
             connection.execute(f"SET transaction_timeout = {2 * postgres.STALLED_MILLISECONDS}")
         return connection
 
-    def _begin(self, connection: psycopg.Connection[Any], sql: str, then: str | None) -> tuple[Any, list[Any]]:
-        # One round trip, and no pipeline: after one the server does not notice that its client is idle.
-        # The time is asked for once the lock is there: before it others were still deciding.
-        cursor = connection.execute("; ".join(["BEGIN", f"{sql} FOR UPDATE", _NOW, *([then] if then else [])]))
+    def _begin(self, connection: psycopg.Connection[Any], message: str) -> tuple[Any, list[Any]]:
+        cursor = connection.execute(message)
         cursor.nextset()
         row = cursor.fetchone()
         cursor.nextset()

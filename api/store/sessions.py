@@ -23,8 +23,9 @@ class Session(Protocol):
     waits: bool
     """Whether begin waits for its turn and a network: it must not be called where others would wait with it."""
 
-    def begin(self, sql: str, then: str | None = None) -> tuple[Any, list[Any]]:
-        """Lock the head of the log; the row of it that the statement asks for, and the rows of another statement."""
+    def begin(self, sql: str, then: str = "", params: Sequence[int] = ()) -> tuple[Any, list[Any]]:
+        """Lock the head of the log; the row of it that the statement asks for, and the rows of another statement, if
+        there is one."""
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
         """Rows, as all that was written before in this transaction has left them."""

@@ -51,7 +51,7 @@ _ASSIGNMENT = (
 )
 _WRITTEN = (
     "SELECT originator_id, originator_version, position, topic, CASE WHEN substr(topic, 1, 8) = 'credits.' "
-    "THEN state END FROM stored_events WHERE position > {:d} ORDER BY position LIMIT {:d}"
+    "THEN state END FROM stored_events WHERE position > ? ORDER BY position LIMIT ?"
 )
 _HEAD = (
     "SELECT schema_version, views_version, position, peaks, last_time, next_due, sandbox_now, views_generation "
@@ -81,16 +81,16 @@ class SQLStore:
     def close(self) -> None:
         self._session.close()
 
-    def begin(self, known: int | None = None, limit: int = 0) -> Begun:
+    def begin(self, known: int = 0, limit: int = 0) -> Begun:
         self._last = None
-        head, written = self._session.begin(_HEAD, None if known is None else _WRITTEN.format(known, limit))
-        *versions, self._position, peaks, last_time, next_due, sandbox_now, generation = head
+        row, written = self._session.begin(_HEAD, _WRITTEN, (known, limit))
+        *versions, self._position, peaks, last_time, next_due, sandbox_now, generation = row
         self._peaks = bytes(peaks)
         if versions != [SCHEMA_VERSION, self._views_version]:
             self.rollback()
             raise StoreFailed("The database has been changed to another version of this program; start that one.")
         head = Head(self._position, last_time, next_due, sandbox_now, generation)
-        return Begun(head, [_written(*row) for row in written])
+        return Begun(head, [_written(*each) for each in written])
 
     def load(self, stream: UUID, after_version: int = 0, limit: int = ALL) -> Sequence[Recorded[Any]]:
         rows = self._session.read(

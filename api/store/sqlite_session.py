@@ -61,10 +61,10 @@ class SQLiteSession:
             self._checkpointer = Checkpointer(self._connection, another, checkpoint_rows)
 
     @translated
-    def begin(self, sql: str, then: str | None = None) -> tuple[Any, list[Any]]:
+    def begin(self, sql: str, then: str = "", params: Sequence[int] = ()) -> tuple[Any, list[Any]]:
         self._connection.execute("BEGIN IMMEDIATE")
         row = self._connection.execute(sql).fetchone()
-        return row, self.read(then) if then else []
+        return row, self.read(then, params) if then else []
 
     @translated
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:

@@ -126,7 +126,7 @@ class Obstructed(SQLStore):
         self._perhaps("load")
         return super().load(stream, after_version, limit)
 
-    def begin(self, known: int | None = None, limit: int = 0) -> Begun:
+    def begin(self, known: int = 0, limit: int = 0) -> Begun:
         begun = super().begin(known, limit)
         self._perhaps("begin")
         return begun
