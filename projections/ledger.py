@@ -94,7 +94,7 @@ class _Effect(NamedTuple):
 @cache
 def _effect(rule: Rule) -> _Effect:
     sides = (("debit_account", rule.debit, Side.DEBIT), ("credit_account", rule.credit, Side.CREDIT))
-    signs = [(column, kind, 1 if side is kind.normal_side else -1) for column, kind, side in sides]
+    signs = [(column, kind, kind.sign(side)) for column, kind, side in sides]
     return _Effect(
         tuple((column, kind.value, sign) for column, kind, sign in signs if kind is not AccountKind.ESCROW),
         sum(sign for _, kind, sign in signs if kind is AccountKind.OWNER_CREDITS),

@@ -24,8 +24,7 @@ class AccountLine:
     @property
     def journal_cents(self) -> int:
         """Its balance by the journal."""
-        net = self.debit_cents - self.credit_cents
-        return net if self.kind.normal_side is Side.DEBIT else -net
+        return self.kind.sign(Side.DEBIT) * (self.debit_cents - self.credit_cents)
 
 
 @dataclass(frozen=True, slots=True)

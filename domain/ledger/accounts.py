@@ -32,6 +32,10 @@ class AccountKind(StrEnum):
         """The side on which its balance grows and is told."""
         return Side.DEBIT if self in _DEBIT else Side.CREDIT
 
+    def sign(self, side: Side) -> int:
+        """1 if amounts on that side make the balance grow, -1 if they make it shrink."""
+        return 1 if side is self.normal_side else -1
+
     @property
     def may_go_below_zero(self) -> bool:
         """Whether others than the platform's rules move it; what people have or owe never goes below zero."""

@@ -135,7 +135,7 @@ def _side(kind: AccountKind, side: Side) -> tuple[AccountKind, int, int]:
     """An account that a rule moves: its kind, where a Movement has the id that tells it from others (0 where there is
     but one), and the sign with which its balance grows."""
     holder = HOLDERS.get(kind)
-    return kind, Movement._fields.index(holder) if holder else 0, 1 if side is kind.normal_side else -1
+    return kind, Movement._fields.index(holder) if holder else 0, kind.sign(side)
 
 
 _SIDES = {

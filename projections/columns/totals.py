@@ -118,8 +118,8 @@ def events(whole: Totals) -> int:
 
 def kind_cents(whole: Totals, kind: AccountKind) -> int:
     """What lies in all accounts of a kind, on its normal side."""
-    net = whole.get(Key(Measure.DEBITS, kind), 0) - whole.get(Key(Measure.CREDITS, kind), 0)
-    return net if kind.normal_side is Side.DEBIT else -net
+    debits, credits = (whole.get(Key(measure, kind), 0) for measure in (Measure.DEBITS, Measure.CREDITS))
+    return kind.sign(Side.DEBIT) * (debits - credits)
 
 
 def side_cents(whole: Totals, side: Side) -> int:

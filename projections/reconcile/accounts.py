@@ -21,8 +21,7 @@ class Line:
 
     @property
     def movement_cents(self) -> int:
-        net = self.debit_cents - self.credit_cents
-        return net if self.account.kind.normal_side is Side.DEBIT else -net
+        return self.account.kind.sign(Side.DEBIT) * (self.debit_cents - self.credit_cents)
 
     @property
     def closing_cents(self) -> int:
@@ -69,7 +68,7 @@ class Accounts:
 
     def _move(self, line: Line, side: Side, cents: int, counts_at: Instant) -> None:
         if self._period.is_opening(counts_at):
-            line.opening_cents += cents if side is line.account.kind.normal_side else -cents
+            line.opening_cents += line.account.kind.sign(side) * cents
         elif side is Side.DEBIT:
             line.debit_cents += cents
         else:

@@ -57,7 +57,7 @@ class CreditStreams:
             return
         for account, side, cents in entry.postings:
             if account.kind is AccountKind.OWNER_CREDITS:
-                signed = cents if side is account.kind.normal_side else -cents
+                signed = account.kind.sign(side) * cents
                 self._pair(str(entry.job_id), 0, _Moved(signed, posted.position, posted.occurred_at))
 
     def _stream_moved(self, job_id: UUID, cents: int, recorded: Recorded[Any]) -> None:

@@ -108,7 +108,7 @@ def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, *, is_ow
 def _move(made: Statement, posted: Posted, titles: dict[UUID, str]) -> None:
     free = escrow = 0
     for account, side, cents in posted.entry.postings:
-        signed = cents if side is account.kind.normal_side else -cents
+        signed = account.kind.sign(side) * cents
         if account.kind is AccountKind.ESCROW:
             escrow += signed
         elif _FREE.get(account.kind) is made.is_owner:

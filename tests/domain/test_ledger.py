@@ -352,6 +352,11 @@ def test_assets_and_expenses_are_debits() -> None:
     }
 
 
+def test_a_balance_grows_on_one_side_and_shrinks_on_the_other() -> None:
+    assert (AccountKind.BANK.sign(Side.DEBIT), AccountKind.BANK.sign(Side.CREDIT)) == (1, -1)
+    assert (AccountKind.ESCROW.sign(Side.DEBIT), AccountKind.ESCROW.sign(Side.CREDIT)) == (-1, 1)
+
+
 def test_what_people_have_or_owe_never_goes_below_zero() -> None:
     assert {kind for kind in AccountKind if kind.may_go_below_zero} == {
         AccountKind.BANK,
