@@ -35,14 +35,16 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayLineBooked:
-    """A line of the gateway's statement. ``gross_cents`` is what came in; ``owner_id`` whose purchase it is about;
-    ``payout_id`` the payout that it went into, empty where the statement does not say so."""
+    """A line of the gateway's statement. ``gross_cents`` is what came in; ``reversed_cents`` what a refund or a
+    chargeback takes from the owner; ``owner_id`` whose purchase it is about; ``payout_id`` the payout that it went
+    into, empty where the statement does not say so."""
 
     reference: str
     category: str
     gross_cents: int
     fee_cents: int
     fee_returned_cents: int
+    reversed_cents: int
     purchase_id: UUID | None
     owner_id: UUID | None
     payout_id: str

@@ -9,13 +9,14 @@ _REVERSALS = {REFUND: Reversal.REFUND, DISPUTE: Reversal.CHARGEBACK}
 
 def reversal(event: ToldByStatement) -> ReversePurchase | None:
     """What a line asks of its owner's credits, where it takes a purchase back."""
-    if not isinstance(event, GatewayLineBooked) or event.purchase_id is None or event.category not in _REVERSALS:
+    if not isinstance(event, GatewayLineBooked) or not event.reversed_cents:
         return None
+    assert event.purchase_id is not None, "what is taken back was purchased"
     return ReversePurchase(
         purchase_id=event.purchase_id,
         kind=_REVERSALS[event.category],
         reference=event.reference,
-        amount_cents=-event.gross_cents,
+        amount_cents=event.reversed_cents,
         dated_at=event.dated_at,
     )
 

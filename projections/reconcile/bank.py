@@ -25,6 +25,7 @@ from projections.times import iso
 BANK_WINDOW = 5 * DAY
 """How much later than the log a bank may tell of a movement: weekends are in it."""
 
+_BANK = books.AdjustedAccount.BANK
 _ID = re.compile("(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?![0-9a-fA-F])")
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -94,25 +95,36 @@ class Bank:
 
     def breaks(self, end: Instant, settled: Settled, told: Mapping[str, PaidOut]) -> Iterator[Break]:
         """All that differs; ``told`` are the payouts of which the gateway's statements tell. To be asked once."""
-        payouts = {**told, **self._payouts}
+        payouts = {**self._payouts, **told}
         for line in sorted(self._lines.values(), key=lambda line: line.dated_at):
             if not self._is_of_period(line):
                 continue
-            sent = next((one for one in map(UUID, self._ids(line)) if one in self._sent), None)
-            name = next((word for word in self._words(line) if word in payouts), None)
-            if sent is not None:
-                yield from self._of_withdrawal(line, sent)
-            elif name is not None and line.cents > 0:
-                yield from self._of_payout(line, name, payouts[name], settled)
-            else:
-                detail = "a movement that names neither a withdrawal nor a payout"
-                yield _at_bank(Category.UNKNOWN_AT_BANK, line, detail, line.cents)
+            found = list(self._of_line(line, payouts, settled))
+            yield from found
+            key = _line_key(line.reference)
+            if all(one.named != key for one in found):
+                yield from settled.undone(key, line.subject, line.dated_at, _BANK)
         for withdrawal_id, one in self._sent.items():
             if withdrawal_id not in self._settled and self._is_due(one.at):
                 yield self._not_paid(withdrawal_id, one, end)
         for name, paid in payouts.items():
-            if name not in self._arrived and not paid.is_returned and self._is_due(paid.at):
+            if name in self._arrived or not self._is_due(paid.at):
+                continue
+            if paid.is_returned:
+                yield from settled.undone(_payout_key(name), f"payout {name}", paid.at, _BANK)
+            else:
                 yield self._not_arrived(name, paid, end)
+
+    def _of_line(self, line: BankLine, payouts: Mapping[str, PaidOut], settled: Settled) -> Iterator[Break]:
+        sent = next((one for one in map(UUID, self._ids(line)) if one in self._sent), None)
+        name = next((word for word in self._words(line) if word in payouts), None)
+        if sent is not None:
+            yield from self._of_withdrawal(line, sent)
+        elif name is not None and line.cents > 0:
+            yield from self._of_payout(line, name, payouts[name], settled)
+        else:
+            detail = "a movement that names neither a withdrawal nor a payout"
+            yield _at_bank(Category.UNKNOWN_AT_BANK, line, detail, line.cents)
 
     def _ids(self, line: BankLine) -> Iterator[str]:
         return (found for text in line.texts for found in _ID.findall(text))
@@ -134,13 +146,14 @@ class Bank:
         if (before := had.setdefault(withdrawal_id, "")) not in ("", line.reference):
             detail = "a withdrawal came back again" if is_return else "a withdrawal was paid again"
             yield _at_bank(Category.DUPLICATE, line, detail, line.cents, (sent.position,))
-        if before:
             return
         had[withdrawal_id] = line.reference
         if abs(line.cents) != sent.cents:
             detail = f"{abs(line.cents)} cents for a withdrawal of {sent.cents}"
             off = line.cents - (sent.cents if is_return else -sent.cents)
             yield _at_bank(Category.AMOUNT, line, detail, off, (sent.position,))
+        if before:
+            return
         event = books.PayoutReturned if is_return else books.PayoutSettled
         self._told.append(
             event(
@@ -155,15 +168,19 @@ class Bank:
 
     def _of_payout(self, line: BankLine, name: str, paid: PaidOut, settled: Settled) -> Iterator[Break]:
         position = (paid.position,) if paid.position else ()
-        if (before := self._arrived.setdefault(name, "")) not in ("", line.reference) or paid.is_returned:
+        before = self._arrived.get(name, "")
+        if before != line.reference and (before or paid.is_returned):
             yield _at_bank(Category.DUPLICATE, line, "a payout of the gateway's arrived again", line.cents, position)
-        if before or paid.is_returned:
             return
         self._arrived[name] = line.reference
-        if line.cents != paid.cents or settled.is_booked(_payout_key(name)):
+        if line.cents != paid.cents:
             detail = f"{line.cents} cents arrived of a payout of {paid.cents}"
             one = _at_bank(Category.AMOUNT, line, detail, line.cents - paid.cents, position)
             yield one._replace(named=_payout_key(name))
+        else:
+            yield from settled.undone(_payout_key(name), line.subject, line.dated_at, _BANK)
+        if before:
+            return
         self._told.append(
             books.GatewayPayoutArrived(
                 payout_id=name,
@@ -187,8 +204,7 @@ class Bank:
         category = Category.TIMING if end - paid.at < BANK_WINDOW else Category.MISSING_AT_BANK
         detail = f"the gateway paid out {paid.cents} cents; no statement of the bank tells of them"
         position = (paid.position,) if paid.position else ()
-        account = books.AdjustedAccount.BANK
-        return Break(category, f"payout {name}", detail, -paid.cents, position, paid.at, account, _payout_key(name))
+        return Break(category, f"payout {name}", detail, -paid.cents, position, paid.at, _BANK, _payout_key(name))
 
     # What can be taken into the books
 
@@ -217,11 +233,11 @@ def _at_bank(
 ) -> Break:
     return Break(
         category,
-        f"{line.reference} ({line.file}, line {line.line})",
+        line.subject,
         detail,
         amount_cents,
         positions,
         line.dated_at,
-        books.AdjustedAccount.BANK,
+        _BANK,
         _line_key(line.reference),
     )

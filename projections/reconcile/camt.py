@@ -42,6 +42,11 @@ class BankLine(NamedTuple):
     file: str
     line: int
 
+    @property
+    def subject(self) -> str:
+        """What a break about it is about."""
+        return f"{self.reference} ({self.file}, line {self.line})"
+
 
 @dataclass(slots=True)
 class _Movement:

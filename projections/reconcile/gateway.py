@@ -1,36 +1,24 @@
-"""The purchases of the log, and what was booked before, against the lines of the gateway's statements.
+"""The gateway's statements against what the log says: its lines, its payouts, and what was booked of them before.
 
 What agrees and is not booked yet can be taken into the books; see ``bookings``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from domain.books import events as books
-from domain.credits import events as credits
 from domain.recorded import Recorded
-from domain.times import DAY, Instant
+from domain.times import Instant
 from projections.reconcile.breaks import Break, Category
+from projections.reconcile.charges import SETTLEMENT_WINDOW, Charges, at_gateway, line_key, purchase_key
 from projections.reconcile.period import Period
 from projections.reconcile.settled import Settled
 from projections.reconcile.statement import MAX_LINES, StatementLine, StatementWrong
 from projections.times import iso
 
-SETTLEMENT_WINDOW = 2 * DAY
-"""How much later than the log a gateway may tell of a charge."""
-
 PAYOUT, PAYOUT_REVERSAL, FEE = "payout", "payout_reversal", "fee"
 """Categories of lines that are about money between the gateway and the platform alone."""
-_TAKES_BACK = frozenset({books.REFUND, books.DISPUTE})
-
-
-class _Purchase(NamedTuple):
-    owner_id: UUID
-    cents: int
-    position: int
-    at: Instant
-    is_completed: bool
+_GATEWAY = books.AdjustedAccount.GATEWAY
 
 
 class _Booked(NamedTuple):
@@ -40,6 +28,7 @@ class _Booked(NamedTuple):
     net_cents: int
     position: int
     at: Instant
+    statement: str
 
 
 class PaidOut(NamedTuple):
@@ -57,19 +46,20 @@ class Gateway:
     def __init__(self, lines: Iterable[StatementLine], period: Period) -> None:
         self._period = period
         self._lines: dict[str, StatementLine] = {}
-        self._charges: dict[UUID, list[StatementLine]] = {}
+        self.charges = Charges(period)
         self._payouts: dict[str, StatementLine] = {}
         self._payout_lines: dict[str, list[StatementLine]] = {}
         self._booked_by_payout: dict[str, int] = {}
-        self._reversed_payouts: list[StatementLine] = []
-        self._purchases: dict[UUID, _Purchase] = {}
+        self._reversed_payouts: dict[str, StatementLine] = {}
+        self._came_back: dict[str, StatementLine] = {}
+        """Reversals of payouts that were told, with the same amount."""
         self._booked: dict[str, _Booked] = {}
         self._paid_out: dict[str, PaidOut] = {}
-        self._charged_before: set[UUID] = set()
+        self._taken_in: dict[str, Instant] = {}
+        self._taken_until: set[Instant] = set()
         self._found: list[Break] = []
         self.totals: dict[str, tuple[int, int, int, int]] = {}
         """Lines, gross, fee and net in cents, by reporting category."""
-        self.purchased_cents = 0
         for line in lines:
             self._take(line)
 
@@ -89,7 +79,7 @@ class Gateway:
         if line.gross_cents - line.fee_cents != line.net_cents:
             detail = f"{line.gross_cents} cents less a fee of {line.fee_cents} are not {line.net_cents}"
             off = line.net_cents - line.gross_cents + line.fee_cents
-            one = _at_gateway(Category.FEE, line, detail, off)
+            one = at_gateway(Category.FEE, line, detail, off)
             self._found.append(one._replace(named=_fee_key(line.id)))
         self._sort(line)
 
@@ -107,139 +97,101 @@ class Gateway:
         """Put a line to those of its kind; what is of no kind is unknown."""
         is_out = line.gross_cents < 0
         if line.category == PAYOUT and is_out:
-            if line.payout_name in self._payouts:
-                self._found.append(_at_gateway(Category.DUPLICATE, line, "the payout is told again", line.gross_cents))
-            else:
-                self._payouts[line.payout_name] = line
+            self._sort_payout(self._payouts, line, "the payout is told again")
             return
         if line.category == PAYOUT_REVERSAL and not is_out:
-            self._reversed_payouts.append(line)
+            self._sort_payout(self._reversed_payouts, line, "the payout came back again")
             return
         if line.payout_id:
             self._payout_lines.setdefault(line.payout_id, []).append(line)
-        if line.category == books.CHARGE and line.purchase_id is not None:
-            self._charges.setdefault(line.purchase_id, []).append(line)
-        elif line.category != FEE and not (line.category in _TAKES_BACK and line.purchase_id is not None and is_out):
-            detail = f"a {line.category} that names no purchase"
-            self._found.append(_at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents))
+        if not self.charges.take(line) and line.category != FEE:
+            about = "that names no purchase" if line.purchase_id is None else "that does not go with a purchase"
+            detail = f"a {line.category} of {line.gross_cents} cents {about}"
+            self._found.append(at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents))
+
+    def _sort_payout(self, told: dict[str, StatementLine], line: StatementLine, again: str) -> None:
+        if told.setdefault(line.payout_name, line) is not line:
+            self._found.append(at_gateway(Category.DUPLICATE, line, again, line.gross_cents))
 
     # What the log says
 
     def see(self, recorded: Recorded[Any]) -> None:
-        at, position = recorded.occurred_at, recorded.position
+        self.charges.see(recorded)
         match recorded.event:
-            case credits.PurchaseStarted(purchase_id=purchase_id, amount_cents=cents):
-                self._purchases[purchase_id] = _Purchase(recorded.stream, cents, position, at, False)
-            case credits.PurchaseCompleted(purchase_id=purchase_id, amount_cents=cents):
-                self._purchases[purchase_id] = _Purchase(recorded.stream, cents, position, at, True)
-                if not self._period.is_opening(at):
-                    self.purchased_cents += cents
             case books.GatewayLineBooked() as event:
-                self._see_booked(event, position)
+                self._see_booked(event, recorded.position)
             case books.GatewayPaidOut(payout_id=payout_id, amount_cents=cents, dated_at=dated):
-                self._paid_out[payout_id] = PaidOut(cents, position, dated)
+                self._paid_out[payout_id] = PaidOut(cents, recorded.position, dated)
             case books.GatewayPayoutReturned(payout_id=payout_id):
                 self._paid_out[payout_id] = self._paid_out[payout_id]._replace(is_returned=True)
             case _:
                 pass
 
     def _see_booked(self, event: books.GatewayLineBooked, position: int) -> None:
-        if event.category == books.CHARGE and event.purchase_id is not None:
-            self._charged_before.add(event.purchase_id)
         net = event.gross_cents - event.fee_cents + event.fee_returned_cents
         if event.payout_id and event.reference not in self._lines:
             self._booked_by_payout[event.payout_id] = self._booked_by_payout.get(event.payout_id, 0) + net
         if event.reference in self._lines or not self._period.is_opening(event.dated_at):
-            self._booked[event.reference] = _Booked(event.gross_cents, net, position, event.dated_at)
+            booked = _Booked(event.gross_cents, net, position, event.dated_at, event.statement)
+            self._booked[event.reference] = booked
+
+    def see_run(self, recorded: Recorded[Any]) -> None:
+        """An event of any time: which statements were taken in, and up to when."""
+        event = recorded.event
+        if isinstance(event, books.Reconciled) and event.as_of is not None:
+            for file in event.statements:
+                self._taken_in.setdefault(file.sha256, event.as_of)
+        elif isinstance(event, books.MonthClosed) and event.ends_at - 1 in self._taken_in.values():
+            self._taken_until.add(event.ends_at)
 
     # What differs
 
     def breaks(self, end: Instant, settled: Settled) -> Iterator[Break]:
-        """All that differs; ``end`` is the instant up to which the log was read."""
-        yield from self._found
-        for purchase_id, lines in self._charges.items():
-            yield from self._charged(purchase_id, lines, end, settled)
-        for purchase_id, purchase in self._purchases.items():
-            if purchase.is_completed and purchase_id not in self._charges:
-                yield from self._not_charged(purchase_id, purchase, end)
+        """All that differs; ``end`` is the instant up to which the log was read. To be asked once."""
+        found = [
+            *self._found,
+            *self.charges.breaks(end, settled, frozenset(self._taken_until)),
+            *self._payouts_that_differ(),
+        ]
+        found += self._booked_otherwise({one.named for one in found})
+        yield from found
+        named = {one.named for one in found}
+        for key, subject, at in self._looked_at():
+            if key not in named:
+                yield from settled.undone(key, subject, at, _GATEWAY)
+
+    def _looked_at(self) -> Iterator[tuple[str, str, Instant]]:
+        """Under which names a difference could have been found: with what each is about, and since when."""
         for line in self._lines.values():
-            if line.category in _TAKES_BACK and line.purchase_id is not None and line.gross_cents < 0:
-                yield from self._taken_back(line)
-        yield from self._booked_otherwise()
-        yield from self._payouts_that_differ()
+            if self._is_of_period(line):
+                for key in (line_key(line.id), _booked_key(line.id), _fee_key(line.id)):
+                    yield key, line.subject, line.created_at
+        for name, paid in self._told_payouts().items():
+            yield _payout_key(name), f"payout {name}", paid.at
 
-    def _charged(
-        self, purchase_id: UUID, lines: list[StatementLine], end: Instant, settled: Settled
-    ) -> Iterator[Break]:
-        purchase = self._purchases.get(purchase_id)
-        position = () if purchase is None else (purchase.position,)
-        new = [line for line in lines if line.id not in self._booked]
-        was_charged = purchase_id in self._charged_before
-        for line in new if was_charged else new[1:]:
-            yield _at_gateway(Category.DUPLICATE, line, "the purchase was charged again", line.gross_cents, position)
-        if was_charged or not new:
-            return
-        first = new[0]
-        if purchase is None or not purchase.is_completed:
-            is_young = end - first.created_at < SETTLEMENT_WINDOW
-            category = Category.TIMING if purchase and is_young else Category.UNKNOWN_AT_GATEWAY
-            detail = "the gateway charged what the log has not completed"
-            yield _at_gateway(category, first, detail, first.gross_cents, position)
-        elif first.gross_cents != purchase.cents or settled.is_booked(_purchase_key(purchase_id)):
-            detail = f"charged {first.gross_cents} cents for a purchase of {purchase.cents}"
-            off = first.gross_cents - purchase.cents
-            one = _at_gateway(Category.AMOUNT, first, detail, off, position)
-            yield one._replace(named=_purchase_key(purchase_id))
-
-    def _not_charged(self, purchase_id: UUID, purchase: _Purchase, end: Instant) -> Iterator[Break]:
-        """What was told before is settled; of what came before the period only the last can still be on its way."""
-        if purchase_id in self._charged_before:
-            return
-        if self._period.is_opening(purchase.at + (SETTLEMENT_WINDOW if self._charged_before else 0)):
-            return
-        is_young = end - purchase.at < SETTLEMENT_WINDOW
-        category = Category.TIMING if is_young else Category.MISSING_AT_GATEWAY
-        detail = f"{purchase.cents} cents were credited; no statement tells of the charge"
-        yield Break(
-            category,
-            f"purchase {purchase_id}",
-            detail,
-            -purchase.cents,
-            (purchase.position,),
-            purchase.at,
-            books.AdjustedAccount.GATEWAY,
-            _purchase_key(purchase_id),
-        )
-
-    def _taken_back(self, line: StatementLine) -> Iterator[Break]:
-        purchase = None if line.purchase_id is None else self._purchases.get(line.purchase_id)
-        if self._is_of_period(line) and line.id not in self._booked and (purchase is None or not purchase.is_completed):
-            detail = f"a {line.category} of what the log has not completed"
-            position = () if purchase is None else (purchase.position,)
-            yield _at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents, position)
-
-    def _booked_otherwise(self) -> Iterator[Break]:
-        """Lines that another statement told before: the same, or not."""
+    def _booked_otherwise(self, differ: set[str]) -> Iterator[Break]:
+        """Lines that another statement told before, and that are told otherwise now; ``differ`` are the names of other
+        breaks. What a line has more than its purchase is not in its booking, but in the break that tells of it."""
         for reference, booked in self._booked.items():
             line = self._lines.get(reference)
-            if line is None:
+            key, positions = _booked_key(reference), (booked.position,)
+            if line is None and not self._is_of_later_statement(booked):
                 detail = f"a line of {booked.net_cents} cents was booked; no statement tells of it"
-                yield Break(
-                    Category.MISSING_AT_GATEWAY,
-                    reference,
-                    detail,
-                    -booked.net_cents,
-                    (booked.position,),
-                    booked.at,
-                    books.AdjustedAccount.GATEWAY,
-                    _line_key(reference),
-                )
-                continue
-            gross, fee = _gross_and_fee(line)
-            if (gross, gross - fee) != (booked.gross_cents, booked.net_cents):
-                detail = f"{line.gross_cents} cents less {line.fee_cents}; {booked.net_cents} net were booked"
-                off = line.net_cents - booked.net_cents
-                yield _at_gateway(Category.AMOUNT, line, detail, off, (booked.position,))
+                off, category = -booked.net_cents, Category.MISSING_AT_GATEWAY
+                yield Break(category, reference, detail, off, positions, booked.at, _GATEWAY, key)
+            elif line is not None:
+                gross, fee = _gross_and_fee(line)
+                off = gross - fee - booked.net_cents
+                if line_key(reference) in differ:
+                    off -= gross - booked.gross_cents
+                if off:
+                    detail = f"{line.gross_cents} cents less {line.fee_cents}; {booked.net_cents} net were booked"
+                    yield at_gateway(Category.AMOUNT, line, detail, off, positions)._replace(named=key)
+
+    def _is_of_later_statement(self, booked: _Booked) -> bool:
+        """Whether it came with the statement of a later period: that of this one need not tell of it."""
+        until = self._period.as_of
+        return until is not None and self._taken_in.get(booked.statement, until) > until
 
     def _payouts_that_differ(self) -> Iterator[Break]:
         told = self._told_payouts()
@@ -251,11 +203,13 @@ class Gateway:
             elif now is not None and now.cents != paid.cents:
                 detail = f"a payout of {now.cents} cents; {paid.cents} were booked"
                 yield _payout_break(Category.AMOUNT, name, detail, paid.cents - now.cents, paid)
-        for line in self._reversed_payouts:
-            sent = self._paid_out.get(line.payout_name) or told.get(line.payout_name)
+        for name, line in self._reversed_payouts.items():
+            sent = self._paid_out.get(name) or told.get(name)
             if sent is None or sent.cents != line.gross_cents:
                 detail = "a payout came back that was not told before, or not with this amount"
-                yield _at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents)
+                yield at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents)
+            else:
+                self._came_back[name] = line
 
     def _told_payouts(self) -> dict[str, PaidOut]:
         """The payouts of the statements, each by a line of its own, or by the lines that went into it: those that were
@@ -270,8 +224,9 @@ class Gateway:
         return told
 
     def payouts(self) -> Mapping[str, PaidOut]:
-        """All payouts that the bank must tell of, booked and about to be."""
-        return {**self._told_payouts(), **self._paid_out}
+        """All payouts, booked and about to be, once ``breaks`` was asked: the bank must tell of those that stayed."""
+        payouts = {**self._told_payouts(), **self._paid_out}
+        return {**payouts, **{name: payouts[name]._replace(is_returned=True) for name in self._came_back}}
 
     def _is_of_period(self, line: StatementLine) -> bool:
         return self._period.as_of is None or line.created_at <= self._period.as_of
@@ -290,35 +245,36 @@ class Gateway:
                 yield self._booking(line, hashes[line.file])
         for name, paid in self._told_payouts().items():
             line = self._payouts.get(name) or self._payout_lines[name][0]
-            if name not in self._paid_out and not {_payout_key(name), _line_key(line.id)} & is_open:
+            if name not in self._paid_out and not {_payout_key(name), line_key(line.id)} & is_open:
                 yield books.GatewayPaidOut(
                     payout_id=name, amount_cents=paid.cents, dated_at=paid.at, statement=hashes[line.file]
                 )
-        for line in self._reversed_payouts:
-            if _line_key(line.id) not in is_open:
+        for name, line in self._came_back.items():
+            if line_key(line.id) not in is_open:
                 yield books.GatewayPayoutReturned(
-                    payout_id=line.payout_name,
+                    payout_id=name,
                     amount_cents=line.gross_cents,
                     dated_at=line.created_at,
                     statement=hashes[line.file],
                 )
 
     def _is_in_doubt(self, line: StatementLine, is_open: frozenset[str]) -> bool:
-        about = set() if line.purchase_id is None else {_purchase_key(line.purchase_id)}
-        return bool(({_line_key(line.id), _fee_key(line.id)} | about) & is_open)
+        about = set() if line.purchase_id is None else {purchase_key(line.purchase_id)}
+        return bool(({line_key(line.id), _fee_key(line.id)} | about) & is_open)
 
     def _booking(self, line: StatementLine, statement: str) -> books.GatewayLineBooked:
         """A purchase that nobody knows is nobody's."""
         gross, fee = _gross_and_fee(line)
-        purchase = None if line.purchase_id is None else self._purchases.get(line.purchase_id)
+        owner_id = self.charges.owner_of(line)
         return books.GatewayLineBooked(
             reference=line.id,
             category=line.category,
             gross_cents=gross,
             fee_cents=max(0, fee),
             fee_returned_cents=max(0, -fee),
-            purchase_id=None if purchase is None else line.purchase_id,
-            owner_id=None if purchase is None else purchase.owner_id,
+            reversed_cents=self.charges.reversed_cents(line),
+            purchase_id=None if owner_id is None else line.purchase_id,
+            owner_id=owner_id,
             payout_id=line.payout_id,
             dated_at=line.created_at,
             statement=statement,
@@ -330,12 +286,8 @@ def _gross_and_fee(line: StatementLine) -> tuple[int, int]:
     return (0, line.fee_cents - line.gross_cents) if line.category == FEE else (line.gross_cents, line.fee_cents)
 
 
-def _line_key(reference: str) -> str:
-    return f"gateway:{reference}"
-
-
-def _purchase_key(purchase_id: UUID) -> str:
-    return f"purchase:{purchase_id}"
+def _booked_key(reference: str) -> str:
+    return f"gateway booked:{reference}"
 
 
 def _fee_key(reference: str) -> str:
@@ -348,20 +300,4 @@ def _payout_key(name: str) -> str:
 
 def _payout_break(category: Category, name: str, detail: str, cents: int, paid: PaidOut) -> Break:
     """``cents`` are what the gateway has more than the books say."""
-    gateway = books.AdjustedAccount.GATEWAY
-    return Break(category, f"payout {name}", detail, cents, (paid.position,), paid.at, gateway, _payout_key(name))
-
-
-def _at_gateway(
-    category: Category, line: StatementLine, detail: str, amount_cents: int, positions: tuple[int, ...] = ()
-) -> Break:
-    return Break(
-        category,
-        f"{line.id} ({line.file}, line {line.line})",
-        detail,
-        amount_cents,
-        positions,
-        line.created_at,
-        books.AdjustedAccount.GATEWAY,
-        _line_key(line.id),
-    )
+    return Break(category, f"payout {name}", detail, cents, (paid.position,), paid.at, _GATEWAY, _payout_key(name))

@@ -127,6 +127,8 @@ class _Run:
         self._closed.see(recorded)
         if self._period.known_at is None or recorded.recorded_at <= self._period.known_at:
             self._settled.see(recorded)
+            if self._gateway is not None:
+                self._gateway.see_run(recorded)
         # What came back counts when it was written, and is of the statement that told of it: it is told once.
         if self._bank is not None and (self._period.holds(recorded) or isinstance(recorded.event, PayoutReturned)):
             self._bank.see(recorded)

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from domain.books.events import Adjusted
+from domain.books.events import Adjusted, AdjustedAccount
 from domain.recorded import Recorded
-from projections.reconcile.breaks import Break
+from domain.times import Instant
+from projections.reconcile.breaks import Break, Category
 
 
 class _Decided(NamedTuple):
     times: int = 0
     cents: int = 0
     booked_cents: int = 0
+    positions: tuple[int, ...] = ()
 
 
 _NOTHING = _Decided()
@@ -31,12 +33,20 @@ class Settled:
             had = self._decided.get(event.key, _NOTHING)
             booked = 0 if event.account is None else event.difference_cents
             self._decided[event.key] = _Decided(
-                had.times + 1, had.cents + event.difference_cents, had.booked_cents + booked
+                had.times + 1,
+                had.cents + event.difference_cents,
+                had.booked_cents + booked,
+                (*had.positions, recorded.position),
             )
 
-    def is_booked(self, key: str) -> bool:
-        """Whether something was booked under a key, which is too much once the two sides agree."""
-        return self._decided.get(key, _NOTHING).booked_cents != 0
+    def undone(self, key: str, subject: str, since: Instant, account: AdjustedAccount) -> Iterator[Break]:
+        """To be asked where both sides agree: a break of what was booked for a difference that is none any more."""
+        decided = self._decided.get(key, _NOTHING)
+        if decided.booked_cents:
+            detail = (
+                f"both sides agree; {decided.booked_cents} cents were booked for a difference that is none any more"
+            )
+            yield Break(Category.AMOUNT, subject, detail, 0, decided.positions, since, account, key)
 
     def left(self, found: Iterable[Break]) -> Iterator[Break]:
         """The breaks that are open, each with the amount that is left of it."""

@@ -70,6 +70,11 @@ class StatementLine(NamedTuple):
         """Of a line that is a payout itself: the gateway's name for it."""
         return self.source_id or self.payout_id or self.id
 
+    @property
+    def subject(self) -> str:
+        """What a break about it is about."""
+        return f"{self.id} ({self.file}, line {self.line})"
+
 
 def read_statement(name: str, lines: Iterable[str]) -> Iterator[StatementLine]:
     """The lines of a statement. Raises StatementWrong at the first that is wrong."""

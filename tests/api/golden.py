@@ -186,6 +186,7 @@ EXAMPLES: tuple[Any, ...] = (
         gross_cents=2_500,
         fee_cents=103,
         fee_returned_cents=0,
+        reversed_cents=0,
         purchase_id=PURCHASE,
         owner_id=OWNER,
         payout_id="po_1",

@@ -29,6 +29,7 @@ LINE = e.GatewayLineBooked(
     gross_cents=1_000,
     fee_cents=59,
     fee_returned_cents=0,
+    reversed_cents=0,
     purchase_id=PURCHASE,
     owner_id=OWNER,
     payout_id="po_1",
@@ -102,12 +103,12 @@ def test_impossible_history_of_a_booking_is_told(history: tuple[Any, ...]) -> No
 
 def test_a_refund_and_a_dispute_take_a_purchase_back() -> None:
     for category, kind in ((e.REFUND, Reversal.REFUND), (e.DISPUTE, Reversal.CHARGEBACK)):
-        assert reversal(replace(LINE, category=category, gross_cents=-400)) == ReversePurchase(
+        assert reversal(replace(LINE, category=category, gross_cents=-500, reversed_cents=400)) == ReversePurchase(
             purchase_id=PURCHASE, kind=kind, reference="txn_1", amount_cents=400, dated_at=NOW
         )
 
 
-@pytest.mark.parametrize("told", [LINE, PAID_OUT, SETTLED, replace(LINE, category=e.REFUND, purchase_id=None)])
+@pytest.mark.parametrize("told", [LINE, PAID_OUT, SETTLED, replace(LINE, category=e.REFUND, gross_cents=-400)])
 def test_other_lines_take_nothing_back(told: Any) -> None:
     assert reversal(told) is None
     assert take_back(told) is None

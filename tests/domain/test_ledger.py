@@ -59,6 +59,7 @@ def gateway_line(**changes: Any) -> books.GatewayLineBooked:
         "gross_cents": 5_000,
         "fee_cents": 0,
         "fee_returned_cents": 0,
+        "reversed_cents": 0,
         "purchase_id": UUID(int=1),
         "owner_id": OWNER,
         "payout_id": "",
@@ -321,10 +322,12 @@ def test_every_rule_names_an_amount_of_its_event() -> None:
 
 
 def test_every_cent_of_an_event_is_booked_or_is_told_only() -> None:
-    """``Settled.hold_cents`` says what stays in escrow; a line's gross is booked by what it is about."""
+    """``Settled.hold_cents`` says what stays in escrow; a line's gross is booked by what it is about,
+    and what it reverses by the owner's credits."""
     told_only = {
         (job.Settled, "hold_cents"), (job.Refunded, "payout_cents"), (job.Refunded, "fee_cents"),
-        (books.GatewayLineBooked, "gross_cents"), (books.Adjusted, "difference_cents"),
+        (books.GatewayLineBooked, "gross_cents"), (books.GatewayLineBooked, "reversed_cents"),
+        (books.Adjusted, "difference_cents"),
     }  # fmt: skip
     for event, rules in POSTING_RULES.items():
         cents = {(event, f.name) for f in fields(event) if f.name.endswith("_cents")}

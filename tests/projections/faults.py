@@ -16,7 +16,7 @@ from projections.ledger import ENTRIES_PER_EVENT
 from projections.reconcile.bank import BANK_WINDOW
 from projections.reconcile.breaks import Break, Category
 from projections.reconcile.camt import BankLine as Movement
-from projections.reconcile.gateway import SETTLEMENT_WINDOW
+from projections.reconcile.charges import SETTLEMENT_WINDOW
 from projections.reconcile.period import Period
 from projections.reconcile.reconciliation import Result, reconcile
 from projections.reconcile.statement import StatementLine
@@ -339,8 +339,9 @@ def fee_of_the_gateway_is_wrong(world: World) -> Expected | None:
 
 
 def charged_again(world: World) -> Expected | None:
+    """And nothing was given back of it: as much would be what was charged again."""
     n = _charge(world)
-    if n is None:
+    if n is None or any(line.purchase_id == world.charges[n].purchase_id for line in world.others):
         return None
     again = world.charges[n]._replace(name=f"txn_again_{len(world.charges)}")
     world.charges.append(again)
@@ -357,6 +358,16 @@ def refunded_for_nothing(world: World) -> Expected | None:
     name = f"txn_nobodys_{len(world.expected)}"
     world.others.append(GatewayLine(name, books.REFUND, world.ends, -500, 0, uuid5(_NAMES, name)))
     return Expected(Category.UNKNOWN_AT_GATEWAY, subject=f"{name} ")
+
+
+def refunded_again(world: World) -> Expected | None:
+    whole = {one.purchase_id: one.cents for one in world.charges}
+    refunds = [line for line in world.others if line.purchase_id and -line.gross == whole.get(line.purchase_id)]
+    if not refunds:
+        return None
+    again = world.chance.choice(refunds)._replace(id=f"txn_again_{len(world.others)}")
+    world.others.append(again)
+    return Expected(Category.DUPLICATE, subject=f"{again.id} ")
 
 
 def _booked(world: World) -> int | None:
@@ -471,8 +482,8 @@ IN_THE_LOG: tuple[Fault, ...] = (
 AFTER_IT: tuple[Fault, ...] = (
     row_is_missing, row_has_another_amount, row_is_nobodys, row_lacks_a_half, balance_drifted, wallet_drifted,
     charge_is_missing, charge_has_another_amount, fee_of_the_gateway_is_wrong, charged_again, charged_for_nothing,
-    refunded_for_nothing, payout_is_told_again, withdrawal_is_missing_at_bank, payout_is_missing_at_bank,
-    bank_moved_another_amount, bank_paid_again, bank_moved_for_nothing,
+    refunded_for_nothing, refunded_again, payout_is_told_again, withdrawal_is_missing_at_bank,
+    payout_is_missing_at_bank, bank_moved_another_amount, bank_paid_again, bank_moved_for_nothing,
 )  # fmt: skip
 WHERE_BOOKED: tuple[Fault, ...] = (booked_line_is_gone, booked_line_was_changed)
 """In a log into which statements were taken before."""

@@ -122,6 +122,7 @@ def _told_by_gateway(line: GatewayLine) -> books.ToldByStatement:
         gross_cents=line.gross,
         fee_cents=max(0, line.fee),
         fee_returned_cents=max(0, -line.fee),
+        reversed_cents=-line.gross if line.category in (books.REFUND, books.DISPUTE) else 0,
         purchase_id=line.purchase_id,
         owner_id=line.owner_id,
         payout_id=line.payout,
