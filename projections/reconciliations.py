@@ -7,7 +7,7 @@ from domain.ids import case_stream
 from domain.recorded import Recorded
 from projections.json import text, to_json
 from projections.read_model import Change, Index, Insert, ReadModel, Table, Update, Value
-from projections.reconcile.breaks import MAX_KEPT
+from projections.reconcile.breaks import MAX_KEPT, Category
 from projections.times import iso, iso_or_none
 
 RECONCILIATIONS = Table(
@@ -20,11 +20,15 @@ RECONCILIATIONS = Table(
         "item": "TEXT",
         "evidence": "TEXT",
         "breaks": "INTEGER",
+        "begins_at": "INTEGER",
         "ends_at": "INTEGER",
+        "of_gateway": "INTEGER",
+        "of_bank": "INTEGER",
     },
     indexes=(Index(("run_id",), unique=True),),
 )
-"""``item`` is the run as lists show it, as JSON; ``breaks`` are those that are kept."""
+"""``item`` is the run as lists show it, as JSON; ``breaks`` are those that are kept; ``of_gateway`` and ``of_bank``
+are 1 where such a statement was held against all that is known."""
 
 BREAKS = Table(
     name="reconciliation_breaks",
@@ -36,12 +40,15 @@ BREAKS = Table(
         "category": "TEXT",
         "remedy": "TEXT",
         "since": "INTEGER",
+        "told_by": "TEXT",
         "item": "TEXT",
     },
 )
-"""``entry`` is BREAKS_PER_RUN x the position of the run + the number of the break."""
+"""``told_by`` is whose statement tells of it, the gateway's or the bank's; null where the log alone does.
+``entry`` is BREAKS_PER_RUN x the position of the run + the number of the break."""
 
 BREAKS_PER_RUN = MAX_KEPT + 1
+_AT_BANK = frozenset({Category.MISSING_AT_BANK, Category.UNKNOWN_AT_BANK})
 
 CASES = Table(
     name="reconciliation_cases",
@@ -72,7 +79,10 @@ def _reconciled(recorded: Recorded[e.Reconciled]) -> Iterator[Change]:
             "item": to_json(item),
             "evidence": event.evidence,
             "breaks": len(event.breaks),
+            "begins_at": event.begins,
             "ends_at": event.ends_at,
+            "of_gateway": int(event.known_at is None and any(not file.of_bank for file in event.statements)),
+            "of_bank": int(event.known_at is None and any(file.of_bank for file in event.statements)),
         },
     )
     for number, found in enumerate(event.breaks, 1):
@@ -83,9 +93,16 @@ def _reconciled(recorded: Recorded[e.Reconciled]) -> Iterator[Change]:
             "category": found.category,
             "remedy": found.remedy.value,
             "since": found.since,
+            "told_by": _told_by(found),
             "item": to_json(break_item(number, found)),
         }
         yield Insert(BREAKS, entry, row)
+
+
+def _told_by(found: e.FoundBreak) -> str | None:
+    if found.account is e.AdjustedAccount.BANK or found.category in _AT_BANK:
+        return "bank"
+    return None if found.account is None else "gateway"
 
 
 def run_item(recorded: Recorded[e.Reconciled]) -> dict[str, object]:
@@ -151,7 +168,7 @@ def _adjusted(recorded: Recorded[e.Adjusted]) -> Iterator[Change]:
 
 RECONCILIATION_LIST = ReadModel(
     name="reconciliations",
-    version=2,
+    version=3,
     tables=(RECONCILIATIONS, BREAKS, CASES),
     projectors={e.Reconciled: _reconciled, e.AdjustmentProposed: _proposed, e.Adjusted: _adjusted},
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from api.cli.reconciling import Run, run
+from api.cli.reconciling import Run, Statements, read_statements, run
 from api.service.books import book, close_month
 from api.service.ids import new_id
 from api.service.ports import Replay
@@ -39,7 +39,8 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
     await service.command(close_month(_closing(month, 0, "")), Context(CONSOLE, dry_run=True))
     if not files:
         _check_kept_runs(service, month)
-    first = _look(look, month, files)
+    statements = read_statements(files, month.timezone)
+    first = _look(look, month, statements)
     await _refuse_open(service, first)
     booked = 0
     coming = first.bookings()
@@ -48,7 +49,7 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
         booked += msgspec.json.decode(reply.body)["booked"]
     last = first
     if booked:
-        last = _look(look, month, files)
+        last = _look(look, month, statements)
         await _refuse_open(service, last)
     run_id = new_id()
     await service.command(keep_run(run_id, last.kept), Context(CONSOLE))
@@ -69,10 +70,10 @@ def _closing(month: Month, position: int, root: str) -> CloseMonth:
     )
 
 
-def _look(look: Look, month: Month, files: list[Path]) -> Run:
+def _look(look: Look, month: Month, statements: Statements) -> Run:
     period = Period(begins=month.begins, as_of=month.ends - 1)
     with look() as replay:
-        return run(replay.events(replay.told.position), replay.told, period, files, timezone=month.timezone)
+        return run(replay.events(replay.told.position), replay.told, period, statements, timezone=month.timezone)
 
 
 async def _refuse_open(service: Service, made: Run) -> None:
@@ -94,9 +95,10 @@ def _open(made: Run) -> Iterator[Break]:
 
 
 def _check_kept_runs(service: Service, month: Month) -> None:
-    """Without a statement the breaks that the last run has found in one are as open as they were."""
-    found = service.reads.open_breaks(month.begins, month.ends)
+    """Without a statement the breaks that others have told of are as open as they were."""
+    found = service.reads.open_breaks(month.ends)
     if found is not None:
         run_id, count = found
-        what = f"{count} breaks of reconciliation {run_id} are open"
+        what = "a break is open" if count == 1 else f"{count} breaks are open"
+        what += f", as reconciliation {run_id} has found"
         raise InvalidState(f"The month is not closed: {what}; have them settled, or give --statement.")

@@ -10,7 +10,7 @@ from api.cli.export import ExportFailed, write_text
 from api.service.reconciliations import program
 from domain.books.events import Reconciled, ToldByStatement
 from domain.recorded import Recorded
-from projections.reconcile.files import StatementFile, sorted_lines
+from projections.reconcile.files import FileRead, Lines, StatementFile, sorted_lines
 from projections.reconcile.kept import kept
 from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
@@ -24,6 +24,21 @@ from projections.times import iso_or_none
 def statement_file(path: Path, zone: tzinfo = UTC) -> StatementFile:
     """A file that was named on the command line."""
     return StatementFile(str(path), path.name, lambda: path.open("rb"), zone)
+
+
+class Statements(NamedTuple):
+    """Files that were read to their ends: their lines, and what was read, with the SHA-256 of each by its path."""
+
+    lines: Lines
+    read: list[FileRead]
+    hashes: dict[str, str]
+
+
+def read_statements(paths: Iterable[Path], timezone: str) -> Statements:
+    """Read each file once: it may be a pipe. Raises StatementWrong."""
+    files = [statement_file(path, zone_of(timezone)) for path in paths]
+    lines = sorted_lines(files)
+    return Statements(lines, [file.read() for file in files], {file.name: file.read().sha256 for file in files})
 
 
 class Run(NamedTuple):
@@ -43,15 +58,13 @@ def run(
     log: Iterable[Recorded[Any]],
     told: Snapshot,
     period: Period,
-    files: list[Path],
+    statements: Statements,
     *,
     timezone: str,
     fee_basis_points: int | None = None,
 ) -> Run:
     """Reconcile. Raises StatementWrong."""
-    statements = [statement_file(path, zone_of(timezone)) for path in files]
-    lines = sorted_lines(statements)
-    result = reconcile(log, told, period, lines.gateway, lines.bank, fee_basis_points)
+    result = reconcile(log, told, period, statements.lines.gateway, statements.lines.bank, fee_basis_points)
     parameters = {
         "from": iso_or_none(period.begins),
         "asOf": iso_or_none(period.as_of),
@@ -60,10 +73,8 @@ def run(
         "feeBasisPoints": fee_basis_points,
         "program": program(),
     }
-    read = [statement.read() for statement in statements]
-    made = document(result, parameters, read)
-    hashes = {str(path): one.sha256 for path, one in zip(files, read, strict=True)}
-    return Run(result, made, kept(result, made, period, timezone, read), hashes)
+    made = document(result, parameters, statements.read)
+    return Run(result, made, kept(result, made, period, timezone, statements.read), statements.hashes)
 
 
 def write_evidence(folder: Path, result: Result, told: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from api.cli.explaining import show_explanation
 from api.cli.export import JournalFormat, StatementFormat, export_journal, write_text
 from api.cli.progress import progress
 from api.cli.proofs import LogFormat, export_log
-from api.cli.reconciling import run, write_evidence
+from api.cli.reconciling import read_statements, run, write_evidence
 from api.http.schemas.instants import parse_instant
 from api.program.platform import Platform, database_at, existing, log_of, run_command, run_commands, set_up, signing
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
@@ -121,7 +121,8 @@ def reconcile_command(
             for name in period.not_come(now):
                 raise WrongSettings(f"The option --{_OPTIONS[name]} must not be in the future; it is {iso(now)}.")
             events = log.events(told.position, bar)
-            made = run(events, told, period, statement or [], timezone=timezone, fee_basis_points=fee_basis_points)
+            statements = read_statements(statement or [], timezone)
+            made = run(events, told, period, statements, timezone=timezone, fee_basis_points=fee_basis_points)
         if keep:
             run_id = new_id()
             run_command(settings, lambda _: keep_run(run_id, made.kept))

@@ -334,23 +334,18 @@ class SQLReads:
         row = self._one("SELECT breaks FROM reconciliations WHERE run_id = ?", str(run_id))
         return None if row is None else row[0]
 
-    def open_breaks(self, begins: Instant, ends: Instant) -> tuple[UUID, int] | None:
-        """The last run that looked beyond the first instant, and how many of its breaks that began before the second
-        one are neither settled nor such as go away by themselves; null where there are none."""
-        run = self._one(
-            "SELECT position, run_id FROM reconciliations WHERE ends_at > ? ORDER BY position DESC LIMIT 1", begins
-        )
-        if run is None:
-            return None
-        count: int = self._one(
-            "SELECT count(*) FROM reconciliation_breaks LEFT JOIN reconciliation_cases USING (case_id) "
-            "WHERE entry > ? AND entry < ? AND remedy = 'adjust' AND coalesce(status, 'open') <> 'adjusted' "
-            "AND coalesce(since, 0) < ?",
-            run[0] * BREAKS_PER_RUN,
-            (run[0] + 1) * BREAKS_PER_RUN,
-            ends,
-        )[0]
-        return (UUID(run[1]), count) if count else None
+    def open_breaks(self, before: Instant) -> tuple[UUID, int] | None:
+        """How many breaks that statements tell of, and that began before an instant, are neither settled nor such as go
+        away by themselves, with the last run that has found one; null where there are none.
+
+        A break that a later run looked for, with a statement of the same side, and did not find is none any more.
+        """
+        row = self._one(_OPEN_BREAKS, before)
+        return None if row[1] is None else (UUID(self._run_at(row[1])), row[0])
+
+    def _run_at(self, position: int) -> str:
+        run_id: str = self._one("SELECT run_id FROM reconciliations WHERE position = ?", position)[0]
+        return run_id
 
     def reconciliations(self, before: int | None, limit: int) -> Page:
         """Runs that were kept, the newest first."""
@@ -486,6 +481,14 @@ _CLAIM = (
 )
 
 
+_OPEN_BREAKS = (
+    "SELECT count(DISTINCT case_id), max(r.position) FROM reconciliation_breaks b "
+    f"JOIN reconciliations r ON r.position = b.entry / {BREAKS_PER_RUN} LEFT JOIN reconciliation_cases USING (case_id) "
+    "WHERE remedy = 'adjust' AND told_by IS NOT NULL AND coalesce(status, 'open') <> 'adjusted' AND since < ? "
+    "AND NOT EXISTS (SELECT 1 FROM reconciliations later WHERE later.position > r.position "
+    "AND coalesce(later.begins_at, 0) <= b.since AND later.ends_at >= b.since "
+    "AND CASE told_by WHEN 'bank' THEN later.of_bank ELSE later.of_gateway END = 1)"
+)
 BALANCES_OF_ALL_ACCOUNTS = (
     "SELECT account, balance_cents FROM balances UNION ALL "
     "SELECT 'owner:' || owner_id || ':escrow:' || job_id, escrow_balance_cents FROM jobs ORDER BY 1"

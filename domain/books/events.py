@@ -114,11 +114,12 @@ ToldByStatement: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementFile:
-    """A file that was compared."""
+    """A file that was compared: the bank's, or the gateway's."""
 
     name: str
     sha256: str
     lines: int
+    of_bank: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ class FileRead(NamedTuple):
     name: str
     sha256: str
     lines: int
+    is_bank: bool
 
 
 class StatementFile:
@@ -77,7 +78,7 @@ class StatementFile:
 
     def read(self) -> FileRead:
         """What was read."""
-        return FileRead(self._short_name, self._hash.hexdigest(), self._lines)
+        return FileRead(self._short_name, self._hash.hexdigest(), self._lines, self.is_bank)
 
 
 class Lines(NamedTuple):

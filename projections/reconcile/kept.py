@@ -26,7 +26,9 @@ def kept(
         as_of=period.as_of,
         known_at=period.known_at,
         timezone=timezone,
-        statements=tuple(StatementFile(name=s.name, sha256=s.sha256, lines=s.lines) for s in statements),
+        statements=tuple(
+            StatementFile(name=s.name, sha256=s.sha256, lines=s.lines, of_bank=s.is_bank) for s in statements
+        ),
         position=result.position,
         tree_root=result.root,
         ends_at=result.ends,

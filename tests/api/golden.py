@@ -219,7 +219,7 @@ EXAMPLES: tuple[Any, ...] = (
         as_of=NOW,
         known_at=None,
         timezone="Europe/Berlin",
-        statements=(books.StatementFile(name="bank.xml", sha256=FILE, lines=40),),
+        statements=(books.StatementFile(name="bank.xml", sha256=FILE, lines=40, of_bank=True),),
         position=6,
         tree_root="00" * 32,
         ends_at=NOW,

@@ -1,20 +1,23 @@
 """Closing a month: what statements tell is taken in, the log is held fast, and what comes later is told as such."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from api.cli.closing import close
-from api.cli.reconciling import run
+from api.cli.reconciling import read_statements, run
 from api.service.books import book
-from api.service.reconciliations import confirm, propose
+from api.service.reconciliations import confirm, keep_run, propose
 from api.store.sql_snapshot import SQLReplays
 from domain.books import events as books
 from domain.errors import InvalidState
@@ -84,7 +87,8 @@ def close_it(driver: InProcess, month: Month, *files: Path) -> Json:
 
 def reconciled(driver: InProcess, period: Period, *files: Path) -> Any:
     with SQLReplays(database(driver.path).reader).replay() as replay:
-        return run(replay.events(replay.told.position), replay.told, period, list(files), timezone="UTC")
+        statements = read_statements(files, "UTC")
+        return run(replay.events(replay.told.position), replay.told, period, statements, timezone="UTC")
 
 
 def position(driver: InProcess) -> int:
@@ -186,7 +190,7 @@ def test_nothing_is_booked_while_anything_differs_until_two_operators_have_settl
     found = re.search("reconciliation ([0-9a-f-]{36})", str(refused.value))
     assert found is not None
     run_id = UUID(found[1])
-    with pytest.raises(InvalidState, match=f"1 breaks of reconciliation {run_id}"):
+    with pytest.raises(InvalidState, match=f"a break is open, as reconciliation {run_id}"):
         close_it(lived, JANUARY)
     pat, pia = (Actor(ActorKind.OPERATOR, lived.uuid_of(name), None) for name in ("Pat", "Pia"))
 
@@ -202,6 +206,43 @@ def test_nothing_is_booked_while_anything_differs_until_two_operators_have_settl
     assert clearing["closingCents"] == sum(line.gross - line.fee for line in [*lines, nobodys]) - taken_back
     assert taken_back < 0, "it changes what its owner has now, and belongs to this month"
     assert closed["run"]["counts"]["priorPeriod"] == 0
+
+
+def test_what_a_statement_told_stays_open_until_another_one_is_looked_at(lived: InProcess, tmp_path: Path) -> None:
+    """A run of another period, or without a statement, has not looked for it."""
+    lived.catch_up()
+    lines = lines_of(lived, JANUARY)
+    lacking = [line for line in lines if line is not next(one for one in lines if one.category == books.CHARGE)]
+    with pytest.raises(InvalidState, match="open"):
+        close_it(lived, JANUARY, file_of(tmp_path, lacking, "lacking.csv"))
+    bank = tmp_path / "bank.xml"
+    bank.write_text(camt_053([]))
+    whole = Period(begins=JANUARY.begins, as_of=JANUARY.ends - 1)
+
+    async def keep(period: Period, files: list[Path]) -> None:
+        await lived.local.ask(keep_run(uuid4(), reconciled(lived, period, *files).kept))
+
+    for period, files in (
+        (Period(begins=JANUARY.ends), [file_of(tmp_path, lines_of(lived, FEBRUARY), "february.csv")]),
+        (whole, []),
+        (whole, [bank]),
+        (replace(whole, known_at=lived.clock.at), [file_of(tmp_path, lines)]),
+    ):
+        lived.run(keep(period, files))
+        with pytest.raises(InvalidState, match=r"(a break is|\d+ breaks are) open, as reconciliation"):
+            close_it(lived, JANUARY)
+    lived.run(keep(whole, [file_of(tmp_path, lines)]))
+    assert close_it(lived, JANUARY)["month"] == "2025-01"
+
+
+def test_a_statement_is_read_once(lived: InProcess, tmp_path: Path) -> None:
+    """It may be a pipe."""
+    lines, pipe = lines_of(lived, JANUARY), tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=(gateway_csv(lines),), daemon=True)
+    writer.start()
+    assert close_it(lived, JANUARY, pipe)["booked"] == len(lines)
+    writer.join(10)
 
 
 def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ RECONCILED = e.Reconciled(
     as_of=NOW,
     known_at=None,
     timezone="UTC",
-    statements=(e.StatementFile(name="bank.xml", sha256=FILE, lines=40),),
+    statements=(e.StatementFile(name="bank.xml", sha256=FILE, lines=40, of_bank=True),),
     position=7,
     tree_root="00" * 32,
     ends_at=NOW,

@@ -77,7 +77,7 @@ def matched(
 
 def run_of(sha256: str | None, as_of: Instant) -> books.Reconciled:
     """A run that was kept, with a statement or without."""
-    files = () if sha256 is None else (books.StatementFile(name="a.csv", sha256=sha256, lines=1),)
+    files = () if sha256 is None else (books.StatementFile(name="a.csv", sha256=sha256, lines=1, of_bank=False),)
     return books.Reconciled(
         begins=None,
         as_of=as_of,
