@@ -86,7 +86,7 @@ async def _refuse_open(service: Service, made: Run) -> None:
     what = f"{count} breaks are open" if count != 1 else "one break is open"
     if not count:
         what = "the controls do not agree"
-    raise InvalidState(f"The month is not closed: {what}. They are kept as reconciliation {run_id}.")
+    raise InvalidState(f"The month is not closed: {what}. What was found is kept as reconciliation {run_id}.")
 
 
 def _open(made: Run) -> Iterator[Break]:
