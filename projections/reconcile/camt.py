@@ -12,10 +12,11 @@ from datetime import date, datetime, tzinfo
 from typing import NamedTuple
 from xml.parsers import expat
 
-from domain.times import SECOND, Instant
+from domain.times import Instant
 from projections.export.amounts import CURRENCY
 from projections.reconcile.statement import MAX_NAME, StatementWrong
 from projections.statements.months import midnight
+from projections.times import instant_of
 
 MAX_TEXT = 2_000
 """Characters of one element."""
@@ -114,6 +115,11 @@ class _Reader:
         except expat.ExpatError as error:
             what = f"this is no well-formed XML: {expat.ErrorString(error.code)}"
             raise StatementWrong(self._name, error.lineno, what) from None
+        except (LookupError, ValueError):
+            if self._path:
+                raise
+            # Before the first element expat asks Python for an encoding that it does not know itself.
+            raise self._wrong("is in an encoding that cannot be read; ask the bank for UTF-8") from None
 
     def taken(self) -> list[BankLine]:
         ready, self._ready = self._ready, []
@@ -266,6 +272,6 @@ class _Reader:
             if local == "Dt":
                 return midnight(date.fromisoformat(text[:10]), self._zone)
             at = datetime.fromisoformat(text)
-            return int((at if at.tzinfo else at.replace(tzinfo=self._zone)).timestamp()) * SECOND
+            return instant_of(at if at.tzinfo else at.replace(tzinfo=self._zone))
         except ValueError:
             raise self._wrong(f"BookgDt is {text!r}; it must be a date like 2026-10-31") from None

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.times import SECOND, Instant
+from projections.times import instant_of
 
 MAX_ZONE = 64
 
@@ -38,16 +39,17 @@ def zone_of(name: str) -> tzinfo:
 
 
 def midnight(day: date, zone: tzinfo) -> Instant:
-    """The first instant of a day in a zone."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * SECOND
+    """The first instant of a day in a zone. Raises ValueError where UTC has no year for it."""
+    return instant_of(datetime(day.year, day.month, day.day, tzinfo=zone))
 
 
 def month_of(name: str, timezone: str = "UTC") -> Month:
     """A month by its name, like 2026-10. Raises ValueError."""
+    zone = zone_of(timezone)
     try:
         first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise ValueError("must be a month like 2026-10") from None
-    zone = zone_of(timezone)
-    following = (first + timedelta(days=31)).replace(day=1)
-    return Month(f"{first:%Y-%m}", midnight(first, zone), midnight(following, zone), timezone, zone)
+        following = (first + timedelta(days=31)).replace(day=1)
+        return Month(first.isoformat()[:7], midnight(first, zone), midnight(following, zone), timezone, zone)
+    except (ValueError, OverflowError):
+        what = "must be a month like 2026-10 that begins and ends in the years 1 to 9999 of UTC"
+        raise ValueError(what) from None

@@ -285,6 +285,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     [
         (("--from", "yesterday"), "--from must be"),
         (("--as-of", "2025-13-01"), "--as-of must be"),
+        (("--from", "0001-01-01", "--timezone", "Asia/Tokyo"), "--from must be a time in the years 1 to 9999"),
         (("--json", "--csv"), "one of"),
     ],
 )  # fmt: skip

@@ -129,5 +129,8 @@ def test_months_have_their_days() -> None:
     ]  # fmt: skip
     assert month_of("2024-12").ends == month_of("2025-01").begins
     assert isinstance(month_of("2025-06"), Month)
-    with pytest.raises(ValueError, match="like 2026-10"):
-        month_of("June")
+    for name, timezone in (("June", "UTC"), ("9999-12", "UTC"), ("0001-01", "Asia/Tokyo")):
+        with pytest.raises(ValueError, match="like 2026-10"):
+            month_of(name, timezone)
+    assert (month_of("0001-01").name, len(month_of("0001-01").days())) == ("0001-01", 31)
+    assert len(month_of("9999-11", "Asia/Tokyo").days()) == 30
