@@ -69,6 +69,18 @@ def _pickled(fold: FoldBucket, bucket: Bucket) -> bytes:
     return pickle.dumps(fold(bucket))
 
 
+def _client(distributed: Any, scheduler: str) -> Any:
+    """A client that is connected. Raises WrongPartitions."""
+    # Made in two steps: one that cannot connect has a thread by then, and must be closed or complains at the very end.
+    client = distributed.Client.__new__(distributed.Client)
+    try:
+        client.__init__(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        client.close()
+        raise WrongPartitions(f"There is no Dask scheduler at {scheduler}: {error}.") from error
+    return client
+
+
 def dask(scheduler: str) -> Engine:
     """The workers of a Dask scheduler at an address like tcp://host:8786; each must have this program installed, and
     reach the partitions under the same name."""
@@ -78,11 +90,7 @@ def dask(scheduler: str) -> Engine:
         raise WrongPartitions("This engine needs the library distributed; install tallyhold[dask].") from error
 
     def run(fold: FoldBucket, buckets: Sequence[Bucket]) -> Iterator[tuple[Bucket, Totals]]:
-        try:
-            client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise WrongPartitions(f"There is no Dask scheduler at {scheduler}: {error}.") from error
-        with client:
+        with _client(distributed, scheduler) as client:
             futures = dict(zip(client.map(partial(_pickled, fold), buckets, pure=False), buckets, strict=True))
             try:
                 for future in distributed.as_completed(futures, loop=client.loop):

@@ -20,7 +20,7 @@ from api.columns.reading import Bucket, buckets_of
 from api.columns.wrong import WrongPartitions
 from projections.columns.totals import Totals, merged
 from tests.columns.dying import die, die_once
-from tests.program import environment, tallyhold
+from tests.program import environment, failed, in_a_process_of_its_own, tallyhold
 
 T = TypeVar("T")
 
@@ -161,3 +161,10 @@ def test_no_scheduler(buckets: list[Bucket], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(engines, "CONNECT_SECONDS", 0.5)
     with pytest.raises(WrongPartitions, match="There is no Dask scheduler at tcp://127"):
         totals_of(dask("tcp://127.0.0.1:1"), buckets)
+
+
+def test_a_scheduler_that_is_none_is_told_in_one_sentence(partitions: Path) -> None:
+    options = ("--engine", "dask", "--scheduler", "nonsense")
+    outcome = in_a_process_of_its_own("reconcile-partitions", str(partitions), *options)
+    failed(outcome, 1, "There is no Dask scheduler at nonsense")
+    assert len(outcome.stderr.splitlines()) == 1
