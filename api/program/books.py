@@ -117,9 +117,8 @@ def reconcile_command(
         given = (("from", from_), ("as-of", as_of), ("known-at", known_at))
         period = Period(*(_time(option, text, zone) for option, text in given))
         with log_of(settings) as log, snapshot(database_at(settings).reader()) as told, progress("reconciling") as bar:
-            now = _now(told)
-            for name in period.not_come(now):
-                raise WrongSettings(f"The option --{_OPTIONS[name]} must not be in the future; it is {iso(now)}.")
+            for name, problem in period.problems(_now(told)):
+                raise WrongSettings(f"The option --{_OPTIONS[name]} {problem}.")
             events = log.events(told.position, bar)
             statements = read_statements(statement or [], timezone)
             made = run(events, told, period, statements, timezone=timezone, fee_basis_points=fee_basis_points)
@@ -191,7 +190,7 @@ def _now(told: SQLSnapshot) -> Instant:
     return max(SystemClock().now(), told.last_time) if told.sandbox_now is None else told.sandbox_now
 
 
-_OPTIONS = {"asOf": "as-of", "knownAt": "known-at"}
+_OPTIONS = {"from": "from", "asOf": "as-of", "knownAt": "known-at"}
 
 
 def _time(option: str, text: str | None, zone: tzinfo) -> Instant | None:

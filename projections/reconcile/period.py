@@ -7,6 +7,7 @@ from typing import Any
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.reconcile.dates import counts_at
+from projections.times import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,15 @@ class Period:
     as_of: Instant | None = None
     known_at: Instant | None = None
 
-    def not_come(self, now: Instant) -> Iterator[str]:
-        """Which of its ends lie in the future, by name: what is told up to then would look whole, and not be."""
-        named = {"asOf": self.as_of, "knownAt": self.known_at}
-        return (name for name, instant in named.items() if instant is not None and instant > now)
+    def problems(self, now: Instant) -> Iterator[tuple[str, str]]:
+        """Which of its instants cannot be looked at, by name, and why: what is told would look whole, and not be."""
+        ends = {"asOf": self.as_of, "knownAt": self.known_at}
+        for name, instant in {"from": self.begins, **ends}.items():
+            if instant is not None and instant > now:
+                yield name, f"must not be in the future; it is {iso(now)}"
+        end = min((now, *(instant for instant in ends.values() if instant is not None)))
+        if self.begins is not None and end < self.begins <= now:
+            yield "from", f"must not be later than {iso(end)}, where the period ends"
 
     def holds(self, recorded: Recorded[Any]) -> bool:
         """Whether an event belongs to what was before the end, and was known by then."""

@@ -88,9 +88,16 @@ def test_a_proof_of_what_is_not_in_the_tree_is_refused(operator: Client, asked: 
 
 
 def test_a_reconciliation_of_what_has_not_come_is_refused(operator: Client) -> None:
-    asked = {"asOf": FUTURE, "knownAt": FUTURE}
+    asked = {"from": FUTURE, "asOf": FUTURE, "knownAt": FUTURE}
     found = said(operator.post("/operator/reconciliations", asked))
-    assert [pointer for pointer, _ in found] == ["/asOf", "/knownAt"]
+    assert [pointer for pointer, _ in found] == ["/from", "/asOf", "/knownAt"]
+
+
+@pytest.mark.parametrize("name", ["asOf", "knownAt"])
+def test_a_reconciliation_that_begins_after_its_end_is_refused(operator: Client, name: str) -> None:
+    asked = {"from": "2024-12-02T00:00:00Z", name: "2024-12-01T00:00:00Z"}
+    detail = "must not be later than 2024-12-01T00:00:00Z, where the period ends"
+    assert said(operator.post("/operator/reconciliations", asked)) == [("/from", detail)]
 
 
 # -- on the command line -----------------------------------------------------------------------------------------------
@@ -106,11 +113,14 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("option", ["from", "as-of", "known-at"])
 def test_the_command_line_names_the_option(path: Path, option: str) -> None:
     failed(tallyhold("reconcile", f"--{option}", NO_ZONE, "--db", url(path)), 2, f"The option --{option} {ZONE}")
-    if option == "from":  # nothing has moved since then: that is true
-        return
     outcome = tallyhold("reconcile", f"--{option}", FUTURE, "--db", url(path))
     failed(outcome, 2, f"The option --{option} must not be in the future; it is ")
     assert outcome.stdout == ""
+
+
+def test_the_command_line_names_a_beginning_after_the_end(path: Path) -> None:
+    outcome = tallyhold("reconcile", "--from", "2025-02-01", "--as-of", "2025-01-01", "--db", url(path))
+    failed(outcome, 2, "The option --from must not be later than 2025-01-01T00:00:00Z, where the period ends.")
 
 
 def test_a_month_that_has_not_begun_has_no_statement(path: Path) -> None:

@@ -20,7 +20,6 @@ from domain import errors as e
 from domain.access.events import Role
 from projections.reconcile.period import Period
 from projections.statements.months import zone_of
-from projections.times import iso
 
 OPERATOR = (Role.OPERATOR,)
 
@@ -33,9 +32,8 @@ async def _run(call: Call) -> Reply:
         raise e.invalid("/timezone", str(error)) from None
     await call.service.catch_up()
     period, now = Period(body.from_, body.as_of, body.known_at), call.service.committer.now()
-    problem = f"must not be in the future; it is {iso(now)}"
-    if ahead := [e.FieldProblem(f"/{name}", problem) for name in period.not_come(now)]:
-        raise e.InvalidRequest(ahead)
+    if wrong := [e.FieldProblem(f"/{name}", problem) for name, problem in period.problems(now)]:
+        raise e.InvalidRequest(wrong)
     statements = [StatementText(one.name, one.content) for one in body.statements or ()]
     run = await call.service.reconciliations.run(period, statements, body.timezone)
     return await call.command(keep_run(new_id(), run))
