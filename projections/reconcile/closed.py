@@ -47,9 +47,8 @@ class ClosedMonths:
             self._closed[event.month] = (closing, recorded.position, recorded.occurred_at)
 
     def post(self, posted: Posted) -> None:
-        """An entry of the period, or one that was written in it."""
-        begins = self._period.begins
-        if begins is not None and posted.occurred_at < begins and posted.dated_at < begins:
+        """An entry that counts by the end of the period: told where it is dated, and where it was written."""
+        if not any(map(self._period.contains, (posted.dated_at, posted.occurred_at))):
             return
         for closing in self._told.values():
             if closing.begins <= posted.dated_at < closing.ends and posted.position > closing.position:

@@ -44,6 +44,10 @@ class Period:
     def is_opening(self, counts_at: Instant) -> bool:
         return self.begins is not None and counts_at < self.begins
 
+    def contains(self, instant: Instant) -> bool:
+        """Whether an instant lies between its beginning and its end."""
+        return not self.is_opening(instant) and (self.as_of is None or instant <= self.as_of)
+
     def of(self, log: Iterable[Recorded[Any]]) -> Iterator[Recorded[Any]]:
         """The events of a log that count."""
         return (recorded for recorded in log if self.holds(recorded))

@@ -271,6 +271,8 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     assert [(one["type"], one["amountCents"], one["month"]) for one in january["priorPeriod"]] == [
         ("gateway_fee", 1_500, "2025-01")
     ]
+    between = reconciled(lived, Period(begins=FEBRUARY.begins, as_of=FEBRUARY.ends - 1)).document
+    assert between["counts"]["priorPeriod"] == 0, "neither dated nor written in February"
     now = reconciled(lived, Period(begins=FEBRUARY.ends)).document
     assert sorted(one["type"] for one in now["priorPeriod"]) == ["chargeback", "gateway_fee"]
     assert first.owner_id is not None
