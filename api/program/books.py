@@ -84,8 +84,8 @@ def export_statement_command(
         with log_of(settings) as log, snapshot(database_at(settings).reader()) as known, progress("reading") as told:
             if wanted.begins > (now := _now(known)):
                 raise WrongSettings(f"The option --month must not be in the future; it is {iso(now)}.")
-            events = log.events(log.position(), told)
-            made = statement_of(events, holder, wanted, is_owner=owner is not None)
+            events = log.events(known.position, told)
+            made = statement_of(events, holder, wanted, now, is_owner=owner is not None)
         if not made.is_known:
             raise NotFound(f"There is no {'owner' if owner else 'tester'} {holder}.")
         write_text(FORMS[format_](made), out)

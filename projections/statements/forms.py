@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from domain.ledger.journal import EntryType as T
+from domain.times import Instant
 from projections.export.amounts import CURRENCY, decimal
 from projections.export.csv_text import csv_line
 from projections.export.html import document, table
@@ -30,6 +31,7 @@ _TOTALS: Mapping[bool, tuple[tuple[str, str, tuple[T, ...]], ...]] = {
     ),
 }
 """What is summed for an owner and for a tester; fees stand by themselves."""
+_NOT_OVER = "the month is not over"
 
 
 def as_json(made: Statement) -> Iterator[str]:
@@ -45,6 +47,8 @@ def _document(made: Statement) -> dict[str, Any]:
         "currency": CURRENCY,
         "opening": _balance(made, made.opening_free_cents, made.opening_escrow_cents),
         "totals": {name: made.total_cents(*types) for name, _, types in _TOTALS[made.is_owner]},
+        "closesAt": iso(made.closes_at),
+        "isFinal": made.is_final,
         "closing": _balance(made, made.closing_free_cents, made.closing_escrow_cents),
         "movements": [_movement(made, one) for one in made.movements],
     }
@@ -90,25 +94,27 @@ CSV_COLUMNS = (
 def as_csv(made: Statement) -> Iterator[str]:
     """One row a movement, between a row of the opening and one of the closing balances."""
     yield csv_line(CSV_COLUMNS)
-    yield _balance_line("opening", iso(made.month.begins), made.opening_free_cents, made.opening_escrow_cents)
+    yield _balance_line("opening", made.month.begins, made.opening_free_cents, made.opening_escrow_cents)
     for one in made.movements:
         free, escrow = one.free_cents, one.escrow_cents
         told = (one.id, iso(one.at), one.type.value, one.description, text(one.job_id), one.job_title)
         dated = (iso(one.dated_at), "yes" if one.is_prior_period else "no")
         yield csv_line((*told, free, decimal(free), escrow, decimal(escrow), CURRENCY, *dated))
-    yield _balance_line("closing", iso(made.month.ends), made.closing_free_cents, made.closing_escrow_cents)
+    about = None if made.is_final else _NOT_OVER
+    yield _balance_line("closing", made.closes_at, made.closing_free_cents, made.closing_escrow_cents, about)
 
 
-def _balance_line(what: str, at: str, free: int, escrow: int) -> str:
-    return csv_line(
-        (None, at, what, None, None, None, free, decimal(free), escrow, decimal(escrow), CURRENCY, at, "no")
-    )
+def _balance_line(what: str, at: Instant, free: int, escrow: int, about: str | None = None) -> str:
+    cents = (free, decimal(free), escrow, decimal(escrow))
+    return csv_line((None, iso(at), what, about, None, None, *cents, CURRENCY, iso(at), "no"))
 
 
 def as_html(made: Statement) -> Iterator[str]:
     """A page to print, with a chart."""
     whose = "owner" if made.is_owner else "tester"
     lead = f"Of {whose} {made.holder}, month {made.month.name} in {made.month.timezone}, amounts in {CURRENCY}."
+    if not made.is_final:
+        lead += f" As of {iso(made.closes_at)}: {_NOT_OVER}."
     yield document(f"Statement {made.month.name}", lead, _parts(made))
 
 
@@ -122,14 +128,15 @@ def _parts(made: Statement) -> Iterator[str]:
 
 def _short(made: Statement) -> Iterator[tuple[str, str]]:
     free = "free credits" if made.is_owner else "payable"
+    closing = "Closing" if made.is_final else "So far"
     yield f"Opening, {free}", decimal(made.opening_free_cents)
     if made.is_owner:
         yield "Opening, in escrow", decimal(made.opening_escrow_cents)
     for _, shown, types in _TOTALS[made.is_owner]:
         yield shown.capitalize(), decimal(made.total_cents(*types))
-    yield f"Closing, {free}", decimal(made.closing_free_cents)
+    yield f"{closing}, {free}", decimal(made.closing_free_cents)
     if made.is_owner:
-        yield "Closing, in escrow", decimal(made.closing_escrow_cents)
+        yield f"{closing}, in escrow", decimal(made.closing_escrow_cents)
 
 
 def _told(one: Movement) -> tuple[str, str, str, str]:

@@ -40,17 +40,24 @@ class Movement(NamedTuple):
 class Statement:
     """A month of one holder, in cents. ``free`` is an owner's free credits, or what a tester may withdraw.
 
-    ``days`` are the balances at the end of each day of the month, with what was spent in the month up to then.
+    It closes at the end of the month; of a month that is not over, at the instant up to which the log was read.
+    ``days`` are the balances at the end of each day up to then, with what was spent in the month.
     """
 
     holder: UUID
     month: Month
     is_owner: bool
+    closes_at: Instant
     is_known: bool = False
     """Whether the log tells of such a holder."""
     opening_free_cents: int = 0
     opening_escrow_cents: int = 0
     movements: list[Movement] = field(default_factory=list)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the month is over."""
+        return self.closes_at == self.month.ends
 
     @property
     def closing_free_cents(self) -> int:
@@ -69,7 +76,8 @@ class Statement:
         free, escrow, spent = self.opening_free_cents, self.opening_escrow_cents, 0
         coming = iter(self.movements)
         one = next(coming, None)
-        for day in self.month.days():
+        last = self.month.day_of(self.closes_at)
+        for day in (one for one in self.month.days() if one <= last):
             while one is not None and self.month.day_of(one.at) <= day:
                 free, escrow = free + one.free_cents, escrow + one.escrow_cents
                 spent += -one.escrow_cents if one.type in SPENT else 0
@@ -81,12 +89,12 @@ SPENT = (EntryType.SETTLEMENT_PAYOUT, EntryType.SETTLEMENT_FEE)
 _FREE = {AccountKind.OWNER_CREDITS: True, AccountKind.TESTER_PAYABLE: False}
 
 
-def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, *, is_owner: bool) -> Statement:
-    """Read the log up to the end of a month, and on until it tells of the holder.
+def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, now: Instant, *, is_owner: bool) -> Statement:
+    """Read the log, as it is ``now``, up to the end of a month, and on until it tells of the holder.
 
     Memory grows with the jobs and the month's movements.
     """
-    made = Statement(holder, month, is_owner)
+    made = Statement(holder, month, is_owner, min(month.ends, now))
     titles: dict[UUID, str] = {}
     role = Role.OWNER if is_owner else Role.TESTER
     for recorded in log:

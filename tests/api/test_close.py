@@ -276,7 +276,7 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     now = reconciled(lived, Period(begins=FEBRUARY.ends)).document
     assert sorted(one["type"] for one in now["priorPeriod"]) == ["chargeback", "gateway_fee"]
     assert first.owner_id is not None
-    march = statement(File(lived.path).recorded, first.owner_id, month_of("2025-03"), is_owner=True)
+    march = statement(File(lived.path).recorded, first.owner_id, month_of("2025-03"), lived.now(), is_owner=True)
     flagged = [one for one in march.movements if one.is_prior_period]
     assert [one.type for one in flagged] in ([], ["chargeback"])
     assert all(one.dated_at == told.dated_at for one in flagged)

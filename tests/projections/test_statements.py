@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from domain.access.events import Role
+from domain.times import DAY
 from projections.statements.forms import as_csv, as_html, as_json
 from projections.statements.months import Month, month_of
 from projections.statements.statement import Statement, statement
@@ -18,6 +19,7 @@ from tests.program import failed, tallyhold, url
 from tests.simulation.books import File
 from tests.simulation.lives import live_a_year
 
+OVER = month_of("2027-01").begins
 YEAR = [f"2025-{month:02d}" for month in range(1, 13)] + ["2026-01", "2026-02", "2026-03"]
 
 
@@ -34,7 +36,7 @@ def file(path: Path) -> File:
 
 
 def year_of(file: File, holder: str, *, is_owner: bool) -> list[Statement]:
-    return [statement(file.recorded, UUID(holder), month_of(name), is_owner=is_owner) for name in YEAR]
+    return [statement(file.recorded, UUID(holder), month_of(name), OVER, is_owner=is_owner) for name in YEAR]
 
 
 def test_an_owners_months_follow_on_each_other_and_end_in_the_billing(file: File) -> None:
@@ -81,6 +83,27 @@ def test_fees_stand_apart_and_all_forms_tell_the_same(file: File) -> None:
     assert fees == sum(
         e["amount_cents"] for e in file.journal if e["type"] == "settlement_fee" and e["owner_id"] == owner
     )
+
+
+def test_a_month_that_is_not_over_closes_now_and_says_so(file: File) -> None:
+    owner, month = next(iter(file.billing)), month_of("2025-03")
+    now = month.begins + 10 * DAY
+    log = [one for one in file.recorded if one.occurred_at <= now]
+    made = statement(log, UUID(owner), month, now, is_owner=True)
+    assert [day for day, _ in made.days()] == [f"2025-03-{n:02d}" for n in range(1, 12)]
+    told = json.loads("".join(as_json(made)))
+    assert (told["closesAt"], told["isFinal"]) == ("2025-03-11T00:00:00Z", False)
+    *_, closing = csv.DictReader(io.StringIO("".join(as_csv(made))))
+    assert closing["occurred_at"] == closing["dated_at"] == "2025-03-11T00:00:00Z"
+    assert closing["description"] == "the month is not over"
+    page = "".join(as_html(made))
+    assert "As of 2025-03-11T00:00:00Z: the month is not over." in page and "Closing" not in page
+    over = statement(file.recorded, UUID(owner), month, month.ends, is_owner=True)
+    told = json.loads("".join(as_json(over)))
+    assert (told["closesAt"], told["isFinal"]) == ("2025-04-01T00:00:00Z", True)
+    *_, closing = csv.DictReader(io.StringIO("".join(as_csv(over))))
+    assert (closing["occurred_at"], closing["description"]) == ("2025-04-01T00:00:00Z", "")
+    assert "not over" not in "".join(as_html(over))
 
 
 def test_what_people_wrote_is_text_in_a_page(file: File) -> None:
