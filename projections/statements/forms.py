@@ -11,7 +11,7 @@ from projections.export.csv_text import csv_line
 from projections.export.html import document, table
 from projections.json import text
 from projections.statements.chart import chart
-from projections.statements.statement import Movement, Statement
+from projections.statements.statement import Figures, Movement, Statement
 from projections.times import iso
 
 _TOTALS: Mapping[bool, tuple[tuple[str, str, tuple[T, ...]], ...]] = {
@@ -31,6 +31,8 @@ _TOTALS: Mapping[bool, tuple[tuple[str, str, tuple[T, ...]], ...]] = {
     ),
 }
 """What is summed for an owner and for a tester; fees stand by themselves."""
+_COLUMNS: Mapping[bool, tuple[str, ...]] = {True: ("Free credits", "In escrow", "Owed"), False: ("Payable",)}
+"""The figures of an owner and of a tester on a page."""
 _NOT_OVER = "the month is not over"
 
 
@@ -45,21 +47,21 @@ def _document(made: Statement) -> dict[str, Any]:
         "month": made.month.name,
         "timezone": made.month.timezone,
         "currency": CURRENCY,
-        "opening": _balance(made, made.opening_free_cents, made.opening_escrow_cents),
+        "opening": _balance(made, made.opening),
         "totals": {name: made.total_cents(*types) for name, _, types in _TOTALS[made.is_owner]},
         "closesAt": iso(made.closes_at),
         "isFinal": made.is_final,
-        "closing": _balance(made, made.closing_free_cents, made.closing_escrow_cents),
+        "closing": _balance(made, made.closing),
         "movements": [_movement(made, one) for one in made.movements],
     }
 
 
-def _balance(made: Statement, free: int, escrow: int) -> dict[str, int]:
-    return {"balanceCents": free, "heldCents": escrow} if made.is_owner else {"payableCents": free}
+def _balance(made: Statement, figures: Figures) -> dict[str, int]:
+    names = ("balanceCents", "heldCents", "owedCents") if made.is_owner else ("payableCents",)
+    return dict(zip(names, figures, strict=False))
 
 
 def _movement(made: Statement, one: Movement) -> dict[str, Any]:
-    moved = {"balanceCents": one.free_cents, "heldCents": one.escrow_cents}
     return {
         "id": one.id,
         "position": one.position,
@@ -70,7 +72,7 @@ def _movement(made: Statement, one: Movement) -> dict[str, Any]:
         "jobTitle": one.job_title,
         "datedAt": iso(one.dated_at),
         "priorPeriod": one.is_prior_period,
-        **(moved if made.is_owner else {"payableCents": one.free_cents}),
+        **_balance(made, one.moved),
     }
 
 
@@ -88,25 +90,29 @@ CSV_COLUMNS = (
     "currency",
     "dated_at",
     "prior_period",
+    "owed_cents",
+    "owed",
 )
 
 
 def as_csv(made: Statement) -> Iterator[str]:
     """One row a movement, between a row of the opening and one of the closing balances."""
     yield csv_line(CSV_COLUMNS)
-    yield _balance_line("opening", made.month.begins, made.opening_free_cents, made.opening_escrow_cents)
+    yield _balance_line("opening", made.month.begins, made.opening)
     for one in made.movements:
-        free, escrow = one.free_cents, one.escrow_cents
         told = (one.id, iso(one.at), one.type.value, one.description, text(one.job_id), one.job_title)
-        dated = (iso(one.dated_at), "yes" if one.is_prior_period else "no")
-        yield csv_line((*told, free, decimal(free), escrow, decimal(escrow), CURRENCY, *dated))
-    about = None if made.is_final else _NOT_OVER
-    yield _balance_line("closing", made.closes_at, made.closing_free_cents, made.closing_escrow_cents, about)
+        yield _line(told, one.moved, one.dated_at, is_prior_period=one.is_prior_period)
+    yield _balance_line("closing", made.closes_at, made.closing, None if made.is_final else _NOT_OVER)
 
 
-def _balance_line(what: str, at: Instant, free: int, escrow: int, about: str | None = None) -> str:
-    cents = (free, decimal(free), escrow, decimal(escrow))
-    return csv_line((None, iso(at), what, about, None, None, *cents, CURRENCY, iso(at), "no"))
+def _balance_line(what: str, at: Instant, figures: Figures, about: str | None = None) -> str:
+    return _line((None, iso(at), what, about, None, None), figures, at, is_prior_period=False)
+
+
+def _line(told: tuple[str | None, ...], figures: Figures, dated_at: Instant, *, is_prior_period: bool) -> str:
+    free, escrow, owed = ((cents, decimal(cents)) for cents in figures)
+    dated = (iso(dated_at), "yes" if is_prior_period else "no")
+    return csv_line((*told, *free, *escrow, CURRENCY, *dated, *owed))
 
 
 def as_html(made: Statement) -> Iterator[str]:
@@ -121,32 +127,27 @@ def as_html(made: Statement) -> Iterator[str]:
 def _parts(made: Statement) -> Iterator[str]:
     yield table("In short", ("", "Amount"), _short(made))
     yield chart(made)
-    columns = ("Free credits", "In escrow") if made.is_owner else ("Payable",)
-    rows = ((*_told(one), *_moved(one)[: len(columns)]) for one in made.movements)
+    columns = _COLUMNS[made.is_owner]
+    rows = ((*_told(one), *map(decimal, one.moved[: len(columns)])) for one in made.movements)
     yield table("Movements", ("Time", "What", "Job", "Entry", *columns), rows)
 
 
 def _short(made: Statement) -> Iterator[tuple[str, str]]:
-    free = "free credits" if made.is_owner else "payable"
-    closing = "Closing" if made.is_final else "So far"
-    yield f"Opening, {free}", decimal(made.opening_free_cents)
-    if made.is_owner:
-        yield "Opening, in escrow", decimal(made.opening_escrow_cents)
+    yield from _balances("Opening", made, made.opening)
     for _, shown, types in _TOTALS[made.is_owner]:
         yield shown.capitalize(), decimal(made.total_cents(*types))
-    yield f"{closing}, {free}", decimal(made.closing_free_cents)
-    if made.is_owner:
-        yield f"{closing}, in escrow", decimal(made.closing_escrow_cents)
+    yield from _balances("Closing" if made.is_final else "So far", made, made.closing)
+
+
+def _balances(when: str, made: Statement, figures: Figures) -> Iterator[tuple[str, str]]:
+    for column, cents in zip(_COLUMNS[made.is_owner], figures, strict=False):
+        yield f"{when}, {column.lower()}", decimal(cents)
 
 
 def _told(one: Movement) -> tuple[str, str, str, str]:
     shown = iso(one.at)[:19].replace("T", " ").removesuffix("Z")
     prior = f" (prior period, of {iso(one.dated_at)[:10]})" if one.is_prior_period else ""
     return shown, one.description + prior, one.job_title or "", one.id
-
-
-def _moved(one: Movement) -> tuple[str, str]:
-    return decimal(one.free_cents), decimal(one.escrow_cents)
 
 
 FORMS: Mapping[str, Callable[[Statement], Iterator[str]]] = {"json": as_json, "csv": as_csv, "html": as_html}

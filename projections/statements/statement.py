@@ -1,9 +1,9 @@
 """What one owner or tester had, moved and has, month by month.
 
-Each movement is a journal entry of theirs; its cents are signed as their holder sees them: what comes in is positive.
+Each movement is a journal entry of theirs; its cents are positive where a figure grows, also what an owner owes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,8 +18,17 @@ from projections.reconcile.journal import Posted, posted_by
 from projections.statements.months import Month
 
 
+class Figures(NamedTuple):
+    """What a holder has, or how it changed: an owner's free credits, what lies in escrow, and what the owner owes; or
+    what a tester may withdraw, as ``free``."""
+
+    free_cents: int = 0
+    escrow_cents: int = 0
+    owed_cents: int = 0
+
+
 class Movement(NamedTuple):
-    """One journal entry of a holder: how it changed what is free to use, and what lies in escrow."""
+    """One journal entry of a holder: how it changed what the holder has."""
 
     id: str
     position: int
@@ -28,8 +37,7 @@ class Movement(NamedTuple):
     description: str
     job_id: UUID | None
     job_title: str | None
-    free_cents: int
-    escrow_cents: int
+    moved: Figures
     dated_at: Instant
     """When it happened at the gateway or the bank; else ``at``."""
     is_prior_period: bool
@@ -38,7 +46,7 @@ class Movement(NamedTuple):
 
 @dataclass(slots=True)
 class Statement:
-    """A month of one holder, in cents. ``free`` is an owner's free credits, or what a tester may withdraw.
+    """A month of one holder.
 
     It closes at the end of the month; of a month that is not over, at the instant up to which the log was read.
     ``days`` are the balances at the end of each day up to then, with what was spent in the month.
@@ -50,8 +58,7 @@ class Statement:
     closes_at: Instant
     is_known: bool = False
     """Whether the log tells of such a holder."""
-    opening_free_cents: int = 0
-    opening_escrow_cents: int = 0
+    opening: Figures = field(default_factory=Figures)
     movements: list[Movement] = field(default_factory=list)
 
     @property
@@ -60,33 +67,38 @@ class Statement:
         return self.closes_at == self.month.ends
 
     @property
-    def closing_free_cents(self) -> int:
-        return self.opening_free_cents + sum(one.free_cents for one in self.movements)
-
-    @property
-    def closing_escrow_cents(self) -> int:
-        return self.opening_escrow_cents + sum(one.escrow_cents for one in self.movements)
+    def closing(self) -> Figures:
+        return _sum(self.opening, *(one.moved for one in self.movements))
 
     def total_cents(self, *types: EntryType) -> int:
         """All that moved by entries of some types, without its sign."""
-        return sum(abs(one.free_cents or one.escrow_cents) for one in self.movements if one.type in types)
+        # An entry that moves two of the figures moves the same cents from one to the other.
+        return sum(abs(next(filter(None, one.moved))) for one in self.movements if one.type in types)
 
     def days(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
         """Each day with its closing free credits, escrow, and what was spent in the month up to its end."""
-        free, escrow, spent = self.opening_free_cents, self.opening_escrow_cents, 0
+        figures, spent = self.opening, 0
         coming = iter(self.movements)
         one = next(coming, None)
         last = self.month.day_of(self.closes_at)
         for day in (one for one in self.month.days() if one <= last):
             while one is not None and self.month.day_of(one.at) <= day:
-                free, escrow = free + one.free_cents, escrow + one.escrow_cents
-                spent += -one.escrow_cents if one.type in SPENT else 0
+                figures = _sum(figures, one.moved)
+                spent += -one.moved.escrow_cents if one.type in SPENT else 0
                 one = next(coming, None)
-            yield day.isoformat(), (free, escrow, spent)
+            yield day.isoformat(), (figures.free_cents, figures.escrow_cents, spent)
 
 
 SPENT = (EntryType.SETTLEMENT_PAYOUT, EntryType.SETTLEMENT_FEE)
-_FREE = {AccountKind.OWNER_CREDITS: True, AccountKind.TESTER_PAYABLE: False}
+_FIGURES: Mapping[bool, tuple[AccountKind, ...]] = {
+    True: (AccountKind.OWNER_CREDITS, AccountKind.ESCROW, AccountKind.OWNER_RECEIVABLE),
+    False: (AccountKind.TESTER_PAYABLE,),
+}
+"""Of an owner and of a tester, the accounts that the figures are of, in their order."""
+
+
+def _sum(*all_figures: Figures) -> Figures:
+    return Figures(*map(sum, zip(*all_figures, strict=True)))
 
 
 def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, now: Instant, *, is_owner: bool) -> Statement:
@@ -114,20 +126,11 @@ def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, now: Ins
 
 
 def _move(made: Statement, posted: Posted, titles: dict[UUID, str]) -> None:
-    free = escrow = 0
-    for account, side, cents in posted.entry.postings:
-        signed = account.kind.sign(side) * cents
-        if account.kind is AccountKind.ESCROW:
-            escrow += signed
-        elif _FREE.get(account.kind) is made.is_owner:
-            free += signed
-    if not made.is_owner:
-        escrow = 0
-    if not free and not escrow:
+    moved = _moved(posted, _FIGURES[made.is_owner])
+    if not any(moved):
         return
     if posted.occurred_at < made.month.begins:
-        made.opening_free_cents += free
-        made.opening_escrow_cents += escrow
+        made.opening = _sum(made.opening, moved)
         return
     entry = posted.entry
     title = None if entry.job_id is None else titles.get(entry.job_id)
@@ -140,9 +143,16 @@ def _move(made: Statement, posted: Posted, titles: dict[UUID, str]) -> None:
             entry.description,
             entry.job_id,
             title,
-            free,
-            escrow,
+            moved,
             posted.dated_at,
             posted.dated_at < made.month.begins,
         )
     )
+
+
+def _moved(posted: Posted, kinds: tuple[AccountKind, ...]) -> Figures:
+    cents_of = dict.fromkeys(kinds, 0)
+    for account, side, cents in posted.entry.postings:
+        if account.kind in cents_of:
+            cents_of[account.kind] += account.kind.sign(side) * cents
+    return Figures(*cents_of.values())

@@ -5,15 +5,19 @@ import io
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from domain.access.events import Role
+from domain.credits.events import ChargedBack
 from domain.times import DAY
 from projections.statements.forms import as_csv, as_html, as_json
 from projections.statements.months import Month, month_of
-from projections.statements.statement import Statement, statement
+from projections.statements.statement import Figures, Statement, statement
+from tests.builders import OWNER, recorded
+from tests.given import NOW
 from tests.local import issue_keys, query
 from tests.program import failed, tallyhold, url
 from tests.simulation.books import File
@@ -42,13 +46,14 @@ def year_of(file: File, holder: str, *, is_owner: bool) -> list[Statement]:
 def test_an_owners_months_follow_on_each_other_and_end_in_the_billing(file: File) -> None:
     for owner, row in file.billing.items():
         months = year_of(file, owner, is_owner=True)
-        free = escrow = 0
+        now = Figures()
         for made in months:
-            assert (made.opening_free_cents, made.opening_escrow_cents) == (free, escrow)
-            free, escrow = made.closing_free_cents, made.closing_escrow_cents
+            assert made.opening == now
+            now = made.closing
             *_, (_, (last_free, last_escrow, _)) = made.days()
-            assert (last_free, last_escrow) == (free, escrow)
-        assert (free, escrow) == (row["balance_cents"], row["held_cents"])
+            assert (last_free, last_escrow) == now[:2]
+        owed = file.balances.get(f"owner:{owner}:receivable", 0)
+        assert now == (row["balance_cents"], row["held_cents"], owed)
         movements = [one for made in months for one in made.movements]
         assert len(movements) == sum(entry["owner_id"] == owner for entry in file.journal)
         assert all(one.job_title for one in movements if one.job_id)
@@ -57,8 +62,8 @@ def test_an_owners_months_follow_on_each_other_and_end_in_the_billing(file: File
 def test_a_testers_months_end_in_the_wallet(file: File) -> None:
     for tester, row in file.wallets.items():
         months = year_of(file, tester, is_owner=False)
-        assert months[-1].closing_free_cents == row["granted_cents"] - row["withdrawn_cents"]
-        assert all(a.closing_free_cents == b.opening_free_cents for a, b in pairwise(months))
+        assert months[-1].closing.free_cents == row["granted_cents"] - row["withdrawn_cents"]
+        assert all(a.closing == b.opening for a, b in pairwise(months))
         documents = [json.loads("".join(as_json(made))) for made in months]
         assert sum(one["totals"]["earnedCents"] for one in documents) == row["granted_cents"]
         came_back = sum(one["totals"]["returnedCents"] for one in documents)
@@ -83,6 +88,26 @@ def test_fees_stand_apart_and_all_forms_tell_the_same(file: File) -> None:
     assert fees == sum(
         e["amount_cents"] for e in file.journal if e["type"] == "settlement_fee" and e["owner_id"] == owner
     )
+
+
+def test_what_an_owner_owes_after_a_chargeback_stands_in_every_form() -> None:
+    """Of 50 dollars that were spent by then nothing is taken from the free credits."""
+    month = month_of("2025-01")
+    facts: dict[str, Any] = {"purchase_id": UUID(int=1), "dated_at": NOW}
+    spent = ChargedBack(reference="txn_1", credits_cents=0, receivable_cents=5_000, **facts)
+    in_part = ChargedBack(reference="txn_2", credits_cents=300, receivable_cents=700, **facts)
+    log = [recorded(spent, OWNER), recorded(in_part, OWNER, 2)]
+    made = statement(log, OWNER, month, OVER, is_owner=True)
+    assert made.closing == Figures(free_cents=-300, owed_cents=5_700)
+    assert statement(log, OWNER, month_of("2025-02"), OVER, is_owner=True).opening == made.closing
+    told = json.loads("".join(as_json(made)))
+    assert told["totals"]["reversedCents"] == 6_000
+    assert [told[name]["owedCents"] for name in ("opening", "closing")] == [0, 5_700]
+    assert [(one["balanceCents"], one["owedCents"]) for one in told["movements"]] == [(0, 5_000), (-300, 0), (0, 700)]
+    rows = list(csv.DictReader(io.StringIO("".join(as_csv(made)))))
+    assert [row["owed_cents"] for row in rows] == ["0", "5000", "0", "700", "5700"]
+    assert rows[-1]["owed"] == "57.00"
+    assert '<td>Closing, owed</td><td class="n">57.00</td>' in "".join(as_html(made))
 
 
 def test_a_month_that_is_not_over_closes_now_and_says_so(file: File) -> None:
