@@ -6,6 +6,7 @@ which takes what is needed here and refuses what it does not understand of it; d
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
@@ -34,7 +35,11 @@ _TEXTS = frozenset(
 
 
 class BankLine(NamedTuple):
-    """One movement of the account in cents; what comes in is positive. ``texts`` are what the parties wrote."""
+    """One movement of the account in cents; what comes in is positive. ``texts`` are what the parties wrote.
+
+    ``reference`` is the bank's; where it gives none, the name of the statement and the entry's number in it, so that it
+    is the same whenever the file is given.
+    """
 
     reference: str
     dated_at: Instant
@@ -105,6 +110,7 @@ class _Reader:
         self._part: _Movement | None = None
         self._balance: _Balance | None = None
         self._statement = ""
+        self._number = 0
         self._moved = 0
         self._balances: dict[str, int] = {}
         self._ready: list[BankLine] = []
@@ -144,11 +150,12 @@ class _Reader:
         if local == "Amt":
             self._currency = attributes.get("Ccy", "")
         elif local == "Stmt":
-            self._statement, self._moved, self._balances = "", 0, {}
+            self._statement, self._number, self._moved, self._balances = "", 0, 0, {}
         elif local == "Bal":
             self._balance = _Balance()
         elif local == "Ntry":
             self._entry = _Entry(self._parser.CurrentLineNumber)
+            self._number += 1
         elif local == "TxDtls" and self._entry is not None:
             self._part = _Movement(self._parser.CurrentLineNumber)
 
@@ -168,7 +175,7 @@ class _Reader:
         elif self._balance is not None:
             self._of_balance(self._balance, parent, local, text)
         elif (parent, local) == ("Stmt", "Id"):
-            self._statement = text
+            self._statement = self._named(local, text)
         elif local == "Stmt":
             self._check_balances()
 
@@ -204,7 +211,7 @@ class _Reader:
         elif local == "CdtDbtInd" and parent in ("Ntry", "TxDtls"):
             part.sign = self._sign(text)
         elif local == "AcctSvcrRef" and parent in ("Ntry", "Refs"):
-            part.reference = self._reference(text)
+            part.reference = self._named(local, text)
         elif (parent, local) in (("Ntry", "Sts"), ("Sts", "Cd")) and text:
             entry.status = text
         elif parent == "BookgDt":
@@ -225,27 +232,33 @@ class _Reader:
             raise self._wrong(f"an entry's Sts is {entry.status!r}; it must be BOOK, PDNG, INFO or FUTR", entry.line)
         if entry.cents is None or not entry.sign or entry.at is None:
             raise self._wrong("an entry lacks Amt, CdtDbtInd or BookgDt", entry.line)
-        if not entry.reference and not (self._statement and entry.texts):
-            raise self._wrong("an entry has no AcctSvcrRef, and nothing else that names it", entry.line)
-        reference = entry.reference or f"{self._statement}/{entry.texts[0]}"[:MAX_NAME]
         self._moved += entry.sign * entry.cents
         if len(entry.parts) > 1:
-            self._ready += self._parts(entry, entry.cents, entry.at, reference)
+            self._ready += self._parts(entry, entry.cents, entry.at)
             return
+        reference = entry.reference or next((part.reference for part in entry.parts), "") or self._numbered(entry)
         texts = (*entry.texts, *(text for part in entry.parts for text in part.texts))
         cents = entry.sign * entry.cents
         self._ready.append(BankLine(reference, entry.at, cents, texts, self._name, entry.line))
 
-    def _parts(self, entry: _Entry, whole: int, at: Instant, reference: str) -> Iterator[BankLine]:
+    def _numbered(self, entry: _Entry) -> str:
+        if not self._statement:
+            raise self._wrong("an entry has no AcctSvcrRef, and its statement no Id", entry.line)
+        return f"{self._statement}/{self._number}"
+
+    def _parts(self, entry: _Entry, whole: int, at: Instant) -> Iterator[BankLine]:
         """The transactions that were booked in one sum; all of them, or the sum would not be theirs."""
         total = sum((part.sign or entry.sign) * (part.cents or 0) for part in entry.parts)
         if total != entry.sign * whole:
             raise self._wrong(f"an entry of {whole} cents has transactions of {abs(total)}", entry.line)
+        reference = entry.reference or self._numbered(entry)
+        # Some banks repeat the entry's reference in each of its transactions.
+        times = Counter(part.reference for part in entry.parts)
         for number, part in enumerate(entry.parts, 1):
             cents = (part.sign or entry.sign) * (part.cents or 0)
-            yield BankLine(
-                part.reference or f"{reference}/{number}", at, cents, tuple(part.texts), self._name, part.line
-            )
+            has_own = part.reference and times[part.reference] == 1
+            name = part.reference if has_own else f"{reference}/{number}"
+            yield BankLine(name, at, cents, tuple(part.texts), self._name, part.line)
 
     # Values
 
@@ -262,9 +275,9 @@ class _Reader:
             raise self._wrong(f"CdtDbtInd is {text!r}; it must be CRDT or DBIT")
         return _SIGNS[text]
 
-    def _reference(self, text: str) -> str:
+    def _named(self, local: str, text: str) -> str:
         if len(text) > MAX_NAME:
-            raise self._wrong(f"AcctSvcrRef is longer than {MAX_NAME} characters")
+            raise self._wrong(f"{local} is longer than {MAX_NAME} characters")
         return text
 
     def _instant(self, local: str, text: str) -> Instant:

@@ -1,5 +1,6 @@
 """A bank's statement is read to the cent and to the line, in one pass, or refused."""
 
+import re
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC
@@ -58,7 +59,7 @@ def test_movements_have_their_amounts_days_and_texts() -> None:
         ("<Dt>2025-01-15</Dt>", "<DtTm>0001-01-01T00:00:00+12:00</DtTm>", "line 7: BookgDt is '0001-01-01T00"),
         ('encoding="UTF-8"', 'encoding="foo"', "line 1: is in an encoding that cannot be read"),
         ('encoding="UTF-8"', 'encoding="shift_jis"', "line 1: is in an encoding that cannot be read"),
-        ("<AcctSvcrRef>B3</AcctSvcrRef>", "", "line 9: an entry has no AcctSvcrRef"),
+        ("<Id>S1</Id>", f"<Id>{'S' * 201}</Id>", "line 4: Id is longer than 200"),
         ("<AcctSvcrRef>B3<", f"<AcctSvcrRef>{'B' * 201}<", "line 9: AcctSvcrRef is longer than 200"),
         ("GATEWAY TRANSFER", "x" * 3_000, "line 8: Ustrd is longer than 2000 characters"),
         (CAMT, CAMT.replace("053", "054"), "line 2: is no camt.053 document"),
@@ -107,6 +108,30 @@ def test_transactions_that_were_booked_in_one_sum_are_movements_of_their_own() -
     ]
     with pytest.raises(StatementWrong, match="an entry of 300 cents has transactions of 400"):
         read(text.replace(">2.00<", ">3.00<"))
+
+
+def test_transactions_that_repeat_the_reference_of_their_entry_are_told_apart_by_number() -> None:
+    def references(*given: str) -> list[str]:
+        amount = '<Amt Ccy="USD">1.00</Amt>'
+        parts = "".join(f"<TxDtls><Refs><AcctSvcrRef>{one}</AcctSvcrRef></Refs>{amount}</TxDtls>" for one in given)
+        return [one.reference for one in read(re.sub("<TxDtls>.*</TxDtls>", parts, camt_053(LINES[:1])))]
+
+    assert references("B1", "B1", "B1") == ["B1/1", "B1/2", "B1/3"]
+    assert references("X1", "B1", "X2") == ["X1", "B1", "X2"]
+    assert references("X1", "X1", "X2") == ["B1/1", "B1/2", "X2"]
+
+
+def test_movements_without_a_reference_are_named_by_their_place_in_the_statement() -> None:
+    """Whatever the parties wrote: two of them may have written the same, or nothing."""
+    lines = [line._replace(payout="po_1", withdrawal_id=None) for line in LINES]
+    text = camt_053(lines)
+    for line in lines[:2]:
+        text = text.replace(f"<AcctSvcrRef>{line.reference}</AcctSvcrRef>", "")
+    assert [one.reference for one in read(text)] == ["S1/1", "S1/2", "B3"]
+    theirs = text.replace("<TxDtls>", "<TxDtls><Refs><AcctSvcrRef>T1</AcctSvcrRef></Refs>", 1)
+    assert [one.reference for one in read(theirs)] == ["T1", "S1/2", "B3"]
+    with pytest.raises(StatementWrong, match="line 7: an entry has no AcctSvcrRef, and its statement no Id"):
+        read(text.replace("<Id>S1</Id>", ""))
 
 
 def test_the_same_movement_twice_and_another_month_are_refused() -> None:
