@@ -131,7 +131,7 @@ def reconcile_command(
         if html is not None:
             write_text([run_page(made.document)], html)
         if as_csv:
-            sys.stdout.writelines(breaks_csv(made.result))
+            write_text(breaks_csv(made.result), None)
         else:
             show(made.document, as_json, lambda: "\n".join(summary(made.document)))
         if not made.document["clean"]:

@@ -11,7 +11,7 @@ import psycopg
 import typer
 from eventsourcing.persistence import MapperDeserialisationError, PersistenceError
 
-from api.cli.export import ExportFailed
+from api.cli.export import ExportFailed, write_text
 from api.cli.story import DemoFailed
 from api.columns.wrong import WrongPartitions
 from api.evidence.notes import WrongEvidence
@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def show(value: Any, as_json: bool, text: Callable[[], str]) -> None:
-    print(json.dumps(value) if as_json else text())
+    write_text([json.dumps(value) if as_json else text(), "\n"], None)
 
 
 DATABASE_ERRORS = (StoreBusy, StoreFailed, MapperDeserialisationError, PersistenceError, sqlite3.Error, psycopg.Error)

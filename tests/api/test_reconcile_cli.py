@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,7 +31,7 @@ from projections.reconcile.statement import COLUMNS, PURCHASE, StatementLine, St
 from projections.times import iso
 from tests.given import NOW
 from tests.local import HandClock, database, everything, execute, master_key_of_locals, query
-from tests.program import failed, tallyhold, url
+from tests.program import environment, failed, tallyhold, url
 from tests.simulation.commands import Buy
 from tests.simulation.drivers import InProcess
 from tests.simulation.lives import YEAR, live_a_year
@@ -79,6 +82,16 @@ def test_people_read_it_on_a_terminal(path: Path) -> None:
     assert outcome.returncode == 0
     assert outcome.stdout.endswith("no breaks\n")
     assert "escrow: open holds" in outcome.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--csv",), ("--json",)])
+def test_who_reads_it_may_stop_reading(path: Path, options: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "api.main", "reconcile", "--db", url(path), *options]
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run(command, env=environment(), stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_was_changed_behind_the_programs_back_is_named_by_its_event(path: Path) -> None:
