@@ -122,14 +122,15 @@ def reconcile_command(
             events = log.events(told.position, bar)
             statements = read_statements(statement or [], timezone)
             made = run(events, told, period, statements, timezone=timezone, fee_basis_points=fee_basis_points)
-        if keep:
-            run_id = new_id()
-            run_command(settings, lambda _: keep_run(run_id, made.kept))
-            print(f"kept as reconciliation {run_id}", file=sys.stderr)
+        # The log keeps a run for ever: before that come the files, for which there may be no place.
         if out is not None:
             write_evidence(out, made.result, made.document)
         if html is not None:
             write_text([run_page(made.document)], html)
+        if keep:
+            run_id = new_id()
+            run_command(settings, lambda _: keep_run(run_id, made.kept))
+            print(f"kept as reconciliation {run_id}", file=sys.stderr)
         if as_csv:
             write_text(breaks_csv(made.result), None)
         else:

@@ -168,6 +168,15 @@ def test_a_run_can_be_kept_for_operators(path: Path, statement: Path) -> None:
     assert (breaks[0]["category"], breaks[0]["account"]) == ("missing_at_gateway", "gateway:clearing")
 
 
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_a_run_whose_files_have_no_place_is_not_kept(path: Path, option: str) -> None:
+    before = everything(path)
+    key = str(master_key_of_locals(path.parent))
+    asked = ("reconcile", "--keep", option, str(path), "--db", url(path))
+    failed(tallyhold(*asked, TALLYHOLD_MASTER_KEY_FILE=key), 1, "There is already a")
+    assert everything(path) == before
+
+
 def test_what_if_tells_and_changes_nothing(path: Path) -> None:
     before = everything(path)
     run = told(path, "--fee-basis-points", "6000")
