@@ -12,7 +12,7 @@ from projections.reconcile.reconciliation import Result
 from projections.reconcile.report import is_clean
 
 MAX_DETAIL = 500
-_TOLD_APART = ("breaks", "whatIf", "parameters", "statements", "priorPeriod")
+_TOLD_APART = ("breaks", "whatIf", "parameters", "statements", "priorPeriod", "shifted")
 
 
 def kept(

@@ -27,6 +27,12 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
             (p["month"], p["entry"], p["type"], decimal(p["amountCents"]), p["description"]) for p in run["priorPeriod"]
         )
         yield table("Prior-period adjustments", ("Month", "Entry", "Type", "Amount", "What"), prior)
+    if run["shifted"]:
+        shifted = (
+            (s["datedAt"][:10], s["countsAt"][:10], s["entry"], s["type"], decimal(s["amountCents"]), s["description"])
+            for s in run["shifted"]
+        )
+        yield table("Counted when written", ("Dated", "Counted", "Entry", "Type", "Amount", "What"), shifted)
     if run["gateway"] is not None:
         gateway = ((g["category"], g["lines"], *(decimal(g[n]) for n in _AMOUNTS)) for g in run["gateway"])
         yield table("Gateway", ("Category", "Lines", "Gross", "Fee", "Net"), gateway)

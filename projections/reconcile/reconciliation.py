@@ -1,5 +1,6 @@
 """One reconciliation: the log is read once, from its first event on, and every check follows it side by side."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from projections.reconcile.jobs import Jobs, OpenHold
 from projections.reconcile.journal import Posted, posted_by
 from projections.reconcile.period import Period
 from projections.reconcile.settled import Settled
+from projections.reconcile.shifted import Shifted
 from projections.reconcile.statement import StatementLine
 from projections.reconcile.told import JournalRows, Snapshot, sums_that_drifted
 from projections.reconcile.wallets import Wallets
@@ -60,6 +62,11 @@ class Result:
     settled: tuple[Break, ...]
     """Those that two operators have settled."""
     closed: ClosedMonths
+    shifted: Shifted
+
+    def to_book(self) -> int:
+        """How much of what the statements tell is not in the books yet, and could be taken in."""
+        return sum(1 for _ in self.bookings(defaultdict(str)))
 
     def bookings(self, hashes: Mapping[str, str]) -> Iterator[ToldByStatement]:
         """What the statements tell, agrees with the log, and is not in the books. ``hashes``: each file's SHA-256."""
@@ -112,6 +119,7 @@ class _Run:
         self._overdrawn: dict[str, Break] = {}
         self._settled = Settled()
         self._closed = ClosedMonths(told.closings(), period)
+        self._shifted = Shifted(period)
         self._events = 0
 
     def close(self) -> None:
@@ -127,6 +135,7 @@ class _Run:
         self._closed.see(recorded)
         if self._period.known_at is None or recorded.recorded_at <= self._period.known_at:
             self._settled.see(recorded)
+            self._shifted.see(entries)
             if self._gateway is not None:
                 self._gateway.see_run(recorded)
         # What came back counts when it was written, and is of the statement that told of it: it is told once.
@@ -170,6 +179,7 @@ class _Run:
             tuple(breaks),
             tuple(self._settled.breaks),
             self._closed,
+            self._shifted,
         )
 
     def _breaks(self, ends: Instant) -> Iterator[Break]:

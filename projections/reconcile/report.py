@@ -11,9 +11,9 @@ from projections.json import text
 from projections.reconcile.accounts import Total
 from projections.reconcile.ageing import aged
 from projections.reconcile.breaks import Break
-from projections.reconcile.closed import PriorPeriod
 from projections.reconcile.files import FileRead
 from projections.reconcile.jobs import WhatIf
+from projections.reconcile.journal import Posted
 from projections.reconcile.reconciliation import Result
 from projections.times import iso, iso_or_none
 
@@ -42,6 +42,8 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
             "breaks": len(result.breaks),
             "settled": len(result.settled),
             "priorPeriod": result.closed.later_count,
+            "shifted": result.shifted.count,
+            "toBook": result.to_book(),
             "byCategory": dict(sorted(Counter(one.category.value for one in result.breaks).items())),
         },
         "controls": [
@@ -60,7 +62,11 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
             "openHolds": _aged(((h.created_at, h.cents) for h in result.holds), result.ends),
             "disputes": _aged(disputes, result.ends),
         },
-        "priorPeriod": [_prior_period(one) for one in result.closed.later],
+        "priorPeriod": [{"month": one.month, **_entry(one.posted)} for one in result.closed.later],
+        "shifted": [
+            {"countsHere": result.shifted.counts_here(one), **_entry(one), "countsAt": iso(one.counts_at)}
+            for one in result.shifted.listed
+        ],
         "gateway": _gateway(result),
         "bank": None if result.bank is None else result.bank.totals,
         "whatIf": _what_if(result.jobs.what_if) if result.jobs.what_if else None,
@@ -68,12 +74,9 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
     }
 
 
-def _prior_period(one: PriorPeriod) -> dict[str, Any]:
-    """An entry that is dated in a month that was closed without it."""
-    posted = one.posted
+def _entry(posted: Posted) -> dict[str, Any]:
     debit, credit = posted.entry.postings
     return {
-        "month": one.month,
         "entry": posted.id,
         "type": posted.entry.type.value,
         "description": posted.entry.description,
@@ -213,8 +216,13 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
         aged_so = [f"{a['age']}: {a['count']} ({decimal(a['cents'])})" for a in run["ageing"][name] if a["count"]]
         yield f"{shown} by age: {', '.join(aged_so) or 'none'}"
     for p in run["priorPeriod"]:
-        what = f"{p['type']} {decimal(p['amountCents'])}, {p['description']} [entry {p['entry']}]"
-        yield f"prior-period adjustment of {p['month']}: {what}"
+        yield f"prior-period adjustment of {p['month']}: {_of_entry(p)}"
+    for one in run["shifted"]:
+        dated, counts = one["datedAt"][:10], one["countsAt"][:10]
+        yield f"dated {dated} and counted {counts}, when it was written: {_of_entry(one)}"
+    if count := run["counts"]["toBook"]:
+        lines = "one line of the statements is" if count == 1 else f"{count} lines of the statements are"
+        yield f"{lines} not in the books yet: tallyhold close takes in what they tell"
     for g in run["gateway"] or ():
         amounts = f"gross {decimal(g['grossCents'])}, net {decimal(g['netCents'])}"
         yield f"gateway, {g['category']}: {g['lines']} lines, {amounts}"
@@ -225,6 +233,10 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
         yield from _what_if_lines(run["whatIf"], run["parameters"]["feeBasisPoints"])
     yield ""
     yield from _break_lines(run)
+
+
+def _of_entry(told: dict[str, Any]) -> str:
+    return f"{told['type']} {decimal(told['amountCents'])}, {told['description']} [entry {told['entry']}]"
 
 
 def _what_if_lines(told: dict[str, Any], basis_points: int) -> Iterator[str]:

@@ -100,9 +100,14 @@ def test_months_are_closed_one_after_the_other(lived_anywhere: InProcess, tmp_pa
     lived = lived_anywhere
     for month in (JANUARY, FEBRUARY):
         lines = lines_of(lived, month)
-        closed = close_it(lived, month, file_of(tmp_path, lines))
+        file = file_of(tmp_path, lines)
+        before = reconciled(lived, Period(begins=month.begins, as_of=month.ends - 1), file).document
+        assert before["counts"]["toBook"] == len(lines)
+        closed = close_it(lived, month, file)
         assert closed["booked"] == len(lines) > 0
         assert closed["run"]["clean"]
+        assert closed["run"]["counts"]["toBook"] == 0
+        assert {one["type"] for one in closed["run"]["shifted"]} <= {"chargeback", "credit_refund"}
         position, root = query(lived.path, "SELECT position, tree_root FROM closed_months ORDER BY month DESC")[0]
         assert (closed["position"], closed["treeRoot"]) == (position, root)
         File(lived.path).check()
@@ -271,6 +276,8 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     assert [(one["type"], one["amountCents"], one["month"]) for one in january["priorPeriod"]] == [
         ("gateway_fee", 1_500, "2025-01")
     ]
+    (shifted,) = (one for one in january["shifted"] if "txn_late" in one["description"])
+    assert (shifted["type"], shifted["amountCents"], shifted["countsHere"]) == ("chargeback", 1, False)
     between = reconciled(lived, Period(begins=FEBRUARY.begins, as_of=FEBRUARY.ends - 1)).document
     assert between["counts"]["priorPeriod"] == 0, "neither dated nor written in February"
     now = reconciled(lived, Period(begins=FEBRUARY.ends)).document
