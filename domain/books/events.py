@@ -54,9 +54,11 @@ class GatewayLineBooked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPaidOut:
-    """The gateway sent what it held to the platform's bank."""
+    """The gateway sent what it held to the platform's bank. ``reference`` is the line that tells so, empty where the
+    lines do that went into it."""
 
     payout_id: str
+    reference: str
     amount_cents: int
     dated_at: Instant
     statement: str
@@ -64,9 +66,10 @@ class GatewayPaidOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPayoutReturned:
-    """A payout of the gateway did not reach the bank; the gateway holds the money again."""
+    """A payout of the gateway did not reach the bank; the gateway holds the money again. ``reference`` is the line."""
 
     payout_id: str
+    reference: str
     amount_cents: int
     dated_at: Instant
     statement: str

@@ -84,8 +84,8 @@ class Bank:
                 self._returned[withdrawal_id] = reference
             case books.GatewayPaidOut(payout_id=payout_id, amount_cents=cents, dated_at=dated):
                 self._payouts[payout_id] = PaidOut(cents, recorded.position, dated)
-            case books.GatewayPayoutReturned(payout_id=payout_id):
-                self._payouts[payout_id] = self._payouts[payout_id]._replace(is_returned=True)
+            case books.GatewayPayoutReturned(payout_id=payout_id, reference=reference):
+                self._payouts[payout_id] = self._payouts[payout_id]._replace(returned_as=reference)
             case books.GatewayPayoutArrived(payout_id=payout_id, bank_reference=reference):
                 self._arrived[payout_id] = reference
             case _:
@@ -96,7 +96,8 @@ class Bank:
     def breaks(self, end: Instant, settled: Settled, told: Mapping[str, PaidOut]) -> Iterator[Break]:
         """All that differs; ``told`` are the payouts of which the gateway's statements tell. To be asked once."""
         payouts = {**self._payouts, **told}
-        for line in sorted(self._lines.values(), key=lambda line: line.dated_at):
+        # What goes out comes first: what comes back of it may be told before.
+        for line in sorted(self._lines.values(), key=lambda line: (line.cents > 0, line.dated_at)):
             if not self._is_of_period(line):
                 continue
             found = list(self._of_line(line, payouts, settled))
@@ -108,11 +109,12 @@ class Bank:
             if withdrawal_id not in self._settled and self._is_due(one.at):
                 yield self._not_paid(withdrawal_id, one, end)
         for name, paid in payouts.items():
-            if name in self._arrived or not self._is_due(paid.at):
-                continue
-            if paid.is_returned:
+            if name in self._arrived:
+                if paid.returned_as:
+                    yield self._not_gone_back(name, paid)
+            elif paid.returned_as:
                 yield from settled.undone(_payout_key(name), f"payout {name}", paid.at, _BANK)
-            else:
+            elif self._is_due(paid.at):
                 yield self._not_arrived(name, paid, end)
 
     def _of_line(self, line: BankLine, payouts: Mapping[str, PaidOut], settled: Settled) -> Iterator[Break]:
@@ -169,7 +171,7 @@ class Bank:
     def _of_payout(self, line: BankLine, name: str, paid: PaidOut, settled: Settled) -> Iterator[Break]:
         position = (paid.position,) if paid.position else ()
         before = self._arrived.get(name, "")
-        if before != line.reference and (before or paid.is_returned):
+        if before != line.reference and (before or paid.returned_as):
             yield _at_bank(Category.DUPLICATE, line, "a payout of the gateway's arrived again", line.cents, position)
             return
         self._arrived[name] = line.reference
@@ -205,6 +207,13 @@ class Bank:
         detail = f"the gateway paid out {paid.cents} cents; no statement of the bank tells of them"
         position = (paid.position,) if paid.position else ()
         return Break(category, f"payout {name}", detail, -paid.cents, position, paid.at, _BANK, _payout_key(name))
+
+    def _not_gone_back(self, name: str, paid: PaidOut) -> Break:
+        """What arrived and what came back is the same money: as long as the bank has it, the gateway cannot."""
+        detail = f"the gateway has {paid.cents} cents again that have arrived; no statement of the bank tells of them"
+        category, key = Category.MISSING_AT_BANK, f"payout back from bank:{name}"
+        position = (paid.position,) if paid.position else ()
+        return Break(category, f"payout {name}", detail, paid.cents, position, paid.at, _BANK, key)
 
     # What can be taken into the books
 

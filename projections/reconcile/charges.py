@@ -31,11 +31,12 @@ class _Purchase(NamedTuple):
 class _Standing:
     """What the lines about one purchase come to.
 
-    ``charge`` is the line that pays it, empty before there is one; ``again`` what was charged beside it, and not given
-    back; ``taken_back_cents`` what was taken back from the owner.
+    ``charge`` is the line that pays it, with ``charged_cents``, empty before there is one; ``again`` what was charged
+    beside it, and not given back; ``taken_back_cents`` what was taken back from the owner.
     """
 
     charge: str = ""
+    charged_cents: int = 0
     again: list[int] = field(default_factory=list)
     taken_back_cents: int = 0
 
@@ -45,6 +46,9 @@ class _Standing:
             return False
         self.again.remove(cents)
         return True
+
+
+_NOTHING = _Standing()
 
 
 class Charges:
@@ -99,7 +103,7 @@ class Charges:
         elif standing.charge:
             standing.again.append(event.gross_cents)
         else:
-            standing.charge = event.reference
+            standing.charge, standing.charged_cents = event.reference, event.gross_cents
 
     # What differs
 
@@ -110,8 +114,10 @@ class Charges:
             yield from self._charged(purchase_id, lines, end, settled)
         looks_back = self._period.begins in taken_until
         for purchase_id, purchase in self._purchases.items():
-            if purchase.is_completed and purchase_id not in self._charges:
-                yield from self._not_charged(purchase_id, purchase, end, settled, looks_back)
+            standing = self._standings.get(purchase_id, _NOTHING)
+            here = any(line.id == standing.charge for line in self._charges.get(purchase_id, ()))
+            if purchase.is_completed and not here:
+                yield from self._not_charged(purchase_id, purchase, standing, end, settled, looks_back)
         for line in sorted(self._back, key=lambda line: line.created_at):
             yield from self._taken_back(line)
 
@@ -122,7 +128,8 @@ class Charges:
         positions = () if purchase is None else (purchase.position,)
         standing = self._standings.setdefault(purchase_id, _Standing())
         for line in sorted(lines, key=lambda line: line.created_at):
-            standing.charge = standing.charge or line.id
+            if not standing.charge:
+                standing.charge, standing.charged_cents = line.id, line.gross_cents
             if line.id != standing.charge:
                 if line.id not in self._booked:
                     standing.again.append(line.gross_cents)
@@ -138,24 +145,29 @@ class Charges:
                 yield from self._paid(purchase_id, purchase, line, settled)
 
     def _paid(self, purchase_id: UUID, purchase: _Purchase, line: StatementLine, settled: Settled) -> Iterator[Break]:
-        key = purchase_key(purchase_id)
         if line.gross_cents != purchase.cents:
-            detail = f"charged {line.gross_cents} cents for a purchase of {purchase.cents}"
-            one = at_gateway(Category.AMOUNT, line, detail, line.gross_cents - purchase.cents, (purchase.position,))
-            yield one._replace(named=key)
+            yield _charged_otherwise(purchase_id, purchase, line.subject, line.gross_cents, line.created_at)
         else:
+            key = purchase_key(purchase_id)
             yield from settled.undone(key, line.subject, line.created_at, books.AdjustedAccount.GATEWAY)
 
     def _not_charged(
-        self, purchase_id: UUID, purchase: _Purchase, end: Instant, settled: Settled, looks_back: bool
+        self,
+        purchase_id: UUID,
+        purchase: _Purchase,
+        standing: _Standing,
+        end: Instant,
+        settled: Settled,
+        looks_back: bool,
     ) -> Iterator[Break]:
         """What was told before is settled. Of what came before the period only the last can still be on its way, and
         only where the statement of the month before was taken in."""
         if self._period.is_opening(purchase.at + (SETTLEMENT_WINDOW if looks_back else 0)):
             return
         gateway, subject = books.AdjustedAccount.GATEWAY, f"purchase {purchase_id}"
-        standing = self._standings.get(purchase_id)
-        if standing is not None and standing.charge:
+        if standing.charge:
+            if standing.charged_cents != purchase.cents:
+                yield _charged_otherwise(purchase_id, purchase, subject, standing.charged_cents, purchase.at)
             yield from settled.undone(line_key(standing.charge), subject, purchase.at, gateway)
             return
         is_young = end - purchase.at < SETTLEMENT_WINDOW
@@ -199,6 +211,13 @@ class Charges:
 
 def purchase_key(purchase_id: UUID) -> str:
     return f"purchase:{purchase_id}"
+
+
+def _charged_otherwise(purchase_id: UUID, purchase: _Purchase, subject: str, cents: int, since: Instant) -> Break:
+    detail = f"charged {cents} cents for a purchase of {purchase.cents}"
+    gateway, positions = books.AdjustedAccount.GATEWAY, (purchase.position,)
+    key, off = purchase_key(purchase_id), cents - purchase.cents
+    return Break(Category.AMOUNT, subject, detail, off, positions, since, gateway, key)
 
 
 def line_key(reference: str) -> str:

@@ -32,12 +32,14 @@ class _Booked(NamedTuple):
 
 
 class PaidOut(NamedTuple):
-    """A payout of the gateway to the bank; position 0 where it is not booked yet."""
+    """A payout of the gateway to the bank; position 0 where it is not booked yet. ``told_as`` and ``returned_as`` are
+    the lines that tell of it, empty where none does."""
 
     cents: int
     position: int
     at: Instant
-    is_returned: bool = False
+    told_as: str = ""
+    returned_as: str = ""
 
 
 class Gateway:
@@ -120,10 +122,10 @@ class Gateway:
         match recorded.event:
             case books.GatewayLineBooked() as event:
                 self._see_booked(event, recorded.position)
-            case books.GatewayPaidOut(payout_id=payout_id, amount_cents=cents, dated_at=dated):
-                self._paid_out[payout_id] = PaidOut(cents, recorded.position, dated)
-            case books.GatewayPayoutReturned(payout_id=payout_id):
-                self._paid_out[payout_id] = self._paid_out[payout_id]._replace(is_returned=True)
+            case books.GatewayPaidOut(payout_id=payout_id, amount_cents=cents, dated_at=dated) as event:
+                self._paid_out[payout_id] = PaidOut(cents, recorded.position, dated, event.reference)
+            case books.GatewayPayoutReturned(payout_id=payout_id, reference=line):
+                self._paid_out[payout_id] = self._paid_out[payout_id]._replace(returned_as=line)
             case _:
                 pass
 
@@ -166,6 +168,9 @@ class Gateway:
             if self._is_of_period(line):
                 for key in (line_key(line.id), _booked_key(line.id), _fee_key(line.id)):
                     yield key, line.subject, line.created_at
+        for reference, booked in self._booked.items():
+            if reference not in self._lines and not self._is_of_later_statement(booked):
+                yield _fee_key(reference), reference, booked.at
         for name, paid in self._told_payouts().items():
             yield _payout_key(name), f"payout {name}", paid.at
 
@@ -203,9 +208,14 @@ class Gateway:
             elif now is not None and now.cents != paid.cents:
                 detail = f"a payout of {now.cents} cents; {paid.cents} were booked"
                 yield _payout_break(Category.AMOUNT, name, detail, paid.cents - now.cents, paid)
+        for name, line in self._payouts.items():
+            if name not in told:
+                yield at_gateway(Category.DUPLICATE, line, "the payout was told before", line.gross_cents)
         for name, line in self._reversed_payouts.items():
             sent = self._paid_out.get(name) or told.get(name)
-            if sent is None or sent.cents != line.gross_cents:
+            if sent is not None and sent.returned_as not in ("", line.id):
+                yield at_gateway(Category.DUPLICATE, line, "the payout came back before", line.gross_cents)
+            elif sent is None or sent.cents != line.gross_cents:
                 detail = "a payout came back that was not told before, or not with this amount"
                 yield at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents)
             else:
@@ -214,7 +224,11 @@ class Gateway:
     def _told_payouts(self) -> dict[str, PaidOut]:
         """The payouts of the statements, each by a line of its own, or by the lines that went into it: those that were
         booked from other statements included."""
-        told = {name: PaidOut(-line.gross_cents, 0, line.created_at) for name, line in self._payouts.items()}
+        told = {
+            name: PaidOut(-line.gross_cents, 0, line.created_at, line.id)
+            for name, line in self._payouts.items()
+            if name not in self._paid_out or self._paid_out[name].told_as in ("", line.id)
+        }
         for name, lines in self._payout_lines.items():
             booked = self._booked_by_payout.get(name, 0)
             at, cents = lines[0].payout_at, booked + sum(line.net_cents for line in lines)
@@ -226,7 +240,8 @@ class Gateway:
     def payouts(self) -> Mapping[str, PaidOut]:
         """All payouts, booked and about to be, once ``breaks`` was asked: the bank must tell of those that stayed."""
         payouts = {**self._told_payouts(), **self._paid_out}
-        return {**payouts, **{name: payouts[name]._replace(is_returned=True) for name in self._came_back}}
+        came_back = self._came_back.items()
+        return {**payouts, **{name: payouts[name]._replace(returned_as=line.id) for name, line in came_back}}
 
     def _is_of_period(self, line: StatementLine) -> bool:
         return self._period.as_of is None or line.created_at <= self._period.as_of
@@ -247,12 +262,18 @@ class Gateway:
             line = self._payouts.get(name) or self._payout_lines[name][0]
             if name not in self._paid_out and not {_payout_key(name), line_key(line.id)} & is_open:
                 yield books.GatewayPaidOut(
-                    payout_id=name, amount_cents=paid.cents, dated_at=paid.at, statement=hashes[line.file]
+                    payout_id=name,
+                    reference=paid.told_as,
+                    amount_cents=paid.cents,
+                    dated_at=paid.at,
+                    statement=hashes[line.file],
                 )
         for name, line in self._came_back.items():
-            if line_key(line.id) not in is_open:
+            is_booked = name in self._paid_out and self._paid_out[name].returned_as
+            if not is_booked and line_key(line.id) not in is_open:
                 yield books.GatewayPayoutReturned(
                     payout_id=name,
+                    reference=line.id,
                     amount_cents=line.gross_cents,
                     dated_at=line.created_at,
                     statement=hashes[line.file],
@@ -282,8 +303,10 @@ class Gateway:
 
 
 def _gross_and_fee(line: StatementLine) -> tuple[int, int]:
-    """As they are booked: a line of fees alone is all fee."""
-    return (0, line.fee_cents - line.gross_cents) if line.category == FEE else (line.gross_cents, line.fee_cents)
+    """As they are booked: a line of fees alone is all fee, and what a payout moves is booked as a payout."""
+    if line.category == FEE:
+        return 0, line.fee_cents - line.gross_cents
+    return (0 if line.category in (PAYOUT, PAYOUT_REVERSAL) else line.gross_cents), line.fee_cents
 
 
 def _booked_key(reference: str) -> str:

@@ -193,8 +193,10 @@ EXAMPLES: tuple[Any, ...] = (
         dated_at=NOW - DAY,
         statement=FILE,
     ),
-    books.GatewayPaidOut(payout_id="po_1", amount_cents=2_397, dated_at=NOW - DAY, statement=FILE),
-    books.GatewayPayoutReturned(payout_id="po_1", amount_cents=2_397, dated_at=NOW - DAY, statement=FILE),
+    books.GatewayPaidOut(payout_id="po_1", reference="txn_2", amount_cents=2_397, dated_at=NOW - DAY, statement=FILE),
+    books.GatewayPayoutReturned(
+        payout_id="po_1", reference="txn_3", amount_cents=2_397, dated_at=NOW - DAY, statement=FILE
+    ),
     books.GatewayPayoutArrived(
         payout_id="po_1", amount_cents=2_397, bank_reference="B1", dated_at=NOW - DAY, statement=FILE
     ),

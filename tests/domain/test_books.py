@@ -36,8 +36,8 @@ LINE = e.GatewayLineBooked(
     dated_at=NOW,
     statement=FILE,
 )
-PAID_OUT = e.GatewayPaidOut(payout_id="po_1", amount_cents=941, dated_at=NOW, statement=FILE)
-CAME_BACK = e.GatewayPayoutReturned(payout_id="po_1", amount_cents=941, dated_at=NOW, statement=FILE)
+PAID_OUT = e.GatewayPaidOut(payout_id="po_1", reference="txn_2", amount_cents=941, dated_at=NOW, statement=FILE)
+CAME_BACK = e.GatewayPayoutReturned(payout_id="po_1", reference="txn_3", amount_cents=941, dated_at=NOW, statement=FILE)
 ARRIVED = e.GatewayPayoutArrived(payout_id="po_1", amount_cents=941, bank_reference="B1", dated_at=NOW, statement=FILE)
 SETTLED = e.PayoutSettled(
     withdrawal_id=WITHDRAWAL, tester_id=ALICE.id, amount_cents=300, bank_reference="B2", dated_at=NOW, statement=FILE

@@ -67,8 +67,8 @@ def gateway_line(**changes: Any) -> books.GatewayLineBooked:
     return books.GatewayLineBooked(**{**facts, **TOLD, **changes})
 
 
-PAID_OUT = books.GatewayPaidOut(payout_id="po_1", amount_cents=941, **TOLD)
-NOT_ARRIVED = books.GatewayPayoutReturned(payout_id="po_1", amount_cents=941, **TOLD)
+PAID_OUT = books.GatewayPaidOut(payout_id="po_1", reference="txn_2", amount_cents=941, **TOLD)
+NOT_ARRIVED = books.GatewayPayoutReturned(payout_id="po_1", reference="txn_3", amount_cents=941, **TOLD)
 SENT: dict[str, Any] = {
     "withdrawal_id": UUID(int=2), "tester_id": ALICE.id, "amount_cents": 300, "bank_reference": "B1", **TOLD,
 }  # fmt: skip

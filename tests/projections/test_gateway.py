@@ -120,7 +120,9 @@ def test_a_line_of_fees_is_all_fee_and_a_fee_can_come_back() -> None:
 def test_a_payout_is_told_by_a_line_of_its_own() -> None:
     found, booked = matched([CHARGE, line("txn_2", "payout", -941, source_id="po_1")])
     assert found == []
-    assert booked[-1] == books.GatewayPaidOut(payout_id="po_1", amount_cents=941, dated_at=NOW, statement="aa" * 32)
+    assert booked[-1] == books.GatewayPaidOut(
+        payout_id="po_1", reference="txn_2", amount_cents=941, dated_at=NOW, statement="aa" * 32
+    )
     assert matched([line("txn_2", "payout", -941, source_id="po_1")], booked[-1:]) == ([], [])
     (differs,), _ = matched([line("txn_2", "payout", -940, source_id="po_1")], booked[-1:])
     assert (differs.category, differs.amount_cents) == (Category.AMOUNT, 1)
@@ -131,7 +133,7 @@ def test_a_payout_is_told_by_the_lines_that_went_into_it() -> None:
     lines = [CHARGE._replace(**paid), line("txn_2", "fee", -41, **paid)]
     _, booked = matched(lines)
     assert booked[-1] == books.GatewayPaidOut(
-        payout_id="po_1", amount_cents=900, dated_at=NOW + 2 * DAY, statement="aa" * 32
+        payout_id="po_1", reference="", amount_cents=900, dated_at=NOW + 2 * DAY, statement="aa" * 32
     )
     _, before = matched(lines[:1], BOUGHT, Period(as_of=NOW))
     assert [type(one) for one in before] == [books.GatewayLineBooked], "it is paid out after the period"
@@ -140,7 +142,7 @@ def test_a_payout_is_told_by_the_lines_that_went_into_it() -> None:
 
 
 def test_a_payout_that_came_back_is_booked_back() -> None:
-    sent = books.GatewayPaidOut(payout_id="po_1", amount_cents=941, dated_at=NOW, statement="aa")
+    sent = books.GatewayPaidOut(payout_id="po_1", reference="txn_2", amount_cents=941, dated_at=NOW, statement="aa")
     found, (back,) = matched([line("txn_3", "payout_reversal", 941, source_id="po_1")], [sent], Period(begins=NOW + 1))
     assert found == []
     assert isinstance(back, books.GatewayPayoutReturned)
@@ -236,7 +238,9 @@ def test_what_was_accepted_as_a_difference_and_is_none_any_more_is_told() -> Non
     """An adjustment stays in the books, and would be one too many."""
     _, booked = matched([CHARGE])
     payout = line("txn_2", "payout", -941, source_id="po_1")
-    sent = books.GatewayPaidOut(payout_id="po_1", amount_cents=941, dated_at=NOW, statement="aa" * 32)
+    sent = books.GatewayPaidOut(
+        payout_id="po_1", reference="txn_2", amount_cents=941, dated_at=NOW, statement="aa" * 32
+    )
     for lines, log, before in (
         ([CHARGE], [*BOUGHT, *booked], []),
         ([payout], [sent], []),
@@ -265,7 +269,7 @@ def test_a_payout_that_came_back_in_the_same_statement_never_arrives() -> None:
     lines = [line("txn_2", "payout", -941, source_id="po_1"), line("txn_3", "payout_reversal", 941, source_id="po_1")]
     gateway = Gateway(lines, Period())
     assert list(gateway.breaks(NOW, Settled())) == []
-    assert gateway.payouts()["po_1"].is_returned
+    assert gateway.payouts()["po_1"].returned_as == "txn_3"
     (again,), _ = matched([*lines, line("txn_4", "payout_reversal", 941, source_id="po_1")], ())
     assert again.category is Category.DUPLICATE
 

@@ -115,7 +115,9 @@ def told(gateway: Sequence[GatewayLine], bank: Sequence[BankLine]) -> Iterator[b
 
 def _told_by_gateway(line: GatewayLine) -> books.ToldByStatement:
     if line.category == "payout":
-        return books.GatewayPaidOut(payout_id=line.payout, amount_cents=-line.gross, dated_at=line.at, statement=FILE)
+        return books.GatewayPaidOut(
+            payout_id=line.payout, reference=line.id, amount_cents=-line.gross, dated_at=line.at, statement=FILE
+        )
     return books.GatewayLineBooked(
         reference=line.id,
         category=line.category,
