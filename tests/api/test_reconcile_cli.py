@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -40,11 +41,18 @@ from tests.simulation.model import DAY
 Json = dict[str, Any]
 
 
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database in it, and with the gateway's."""
+    folder: Path = tmp_path_factory.mktemp("year")
+    live_a_year(folder / "tallyhold.sqlite", 11, 300)
+    return folder
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "tallyhold.sqlite"
-    live_a_year(path, 11, 300)
-    return path
+def path(year: Path, tmp_path: Path) -> Path:
+    shutil.copytree(year, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "tallyhold.sqlite"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.store.verify import Finding, Verdict, verify
 from projections.replay import TABLES
-from tests.local import a_digest, database, execute, query, tables, work_through
+from tests.local import a_digest, database, execute, opened, query, tables, work_through
 from tests.simulation.books import File
 from tests.simulation.living import live
 from tests.simulation.outside import settle_and_close
@@ -184,9 +184,10 @@ def test_it_is_found_although_head_and_tiles_were_made_to_fit(path: Path, change
     older, newer = checkpoint(path, HALF), checkpoint(path)
     change(path, AT)
     rows = query(path, EVENTS)
-    execute(path, "DELETE FROM stored_events")
-    for position, row in enumerate(rows, 1):
-        execute(path, "INSERT INTO stored_events VALUES (?, ?, ?, ?, ?)", position, *row)
+    with opened(path) as connection:
+        connection.execute("DELETE FROM stored_events")
+        numbered = [(position, *row) for position, row in enumerate(rows, 1)]
+        connection.executemany("INSERT INTO stored_events VALUES (?, ?, ?, ?, ?)", numbered)
     written_anew(path)
     assert all("read model" in one.sentence or "row" in one.sentence for one in verdict(path, older).findings)
     sentences = [one for one in verdict(path, older, newer).findings if one.position is not None]
