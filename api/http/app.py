@@ -202,10 +202,10 @@ class Endpoint:
                 actor_id=principal.id,
                 key_id=principal.key_id,
                 operation=answer.operation,
-                path=scope["path"][:MAX_NOTED],
+                path=_noted(scope["path"]),
                 status=answer.status,
                 code=refusal.code,
-                detail=refusal.detail[:MAX_NOTED],
+                detail=_noted(refusal.detail),
                 request_id=answer.request_id,
             )
         )
@@ -383,6 +383,11 @@ def _request_id(headers: Headers) -> str:
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode()
     return new_id().hex
+
+
+def _noted(text: str) -> str:
+    """A client's text as it is kept, without U+0000, which PostgreSQL cannot store."""
+    return text[:MAX_NOTED].replace("\0", "\ufffd")
 
 
 def _query_pairs(scope: Scope) -> list[tuple[str, str]]:

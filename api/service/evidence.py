@@ -13,7 +13,7 @@ from api.evidence import tree
 from api.evidence.notes import Checkpoint, SigningKey
 from api.evidence.tiles import subtrees
 from api.service.busy import once_free
-from api.service.ports import CheckpointStore, Digest
+from api.service.ports import CheckpointStore, Digest, StoreBusy, StoreFailed
 from api.service.refusal_log import RefusalLog
 from api.service.refusals import Unavailable
 from domain.errors import invalid
@@ -105,7 +105,7 @@ class Evidence:
                 kept_at = loop.time()
 
     async def _keep_the_rest(self, now: Instant) -> None:
-        await self.keep_refusals(now)
+        await self._try_refusals(now)
         elapsed = asyncio.get_running_loop().time() - self._published_at
         if self._key is not None and (self._is_quiet or elapsed > PUBLISH_SECONDS):
             await self.publish(now)
@@ -132,12 +132,23 @@ class Evidence:
 
     async def finish(self, now: Instant) -> None:
         """Write what was gathered, and publish what was written last."""
-        await self.keep_refusals(now)
+        await self._try_refusals(now)
         if self._key is not None:
             await self.publish(now)
 
+    async def _try_refusals(self, now: Instant) -> None:
+        """Index and checkpoints do not wait until refusals can be written."""
+        try:
+            await self.keep_refusals(now)
+        except (StoreBusy, StoreFailed):
+            log.warning("refusals could not be written", exc_info=True)
+
     async def keep_refusals(self, now: Instant) -> None:
-        """Write the refusals that were gathered, and forget those that are too old."""
+        """Write the refusals that were gathered, and forget those that are too old.
+
+        Raises StoreBusy or StoreFailed; they are then written the next time. Those that the store refuses for what
+        is in them are dropped and counted: it would never take them.
+        """
         notes, dropped = self.refusals.taken()
         if not notes and not dropped and now - self._forgotten_at < HOUR:
             return
@@ -149,9 +160,12 @@ class Evidence:
                 notes, dropped = notes[REFUSALS_AT_ONCE:], 0
                 if not notes:
                     return
-        except BaseException:
+        except (StoreBusy, StoreFailed, asyncio.CancelledError):
             self.refusals.put_back(notes, dropped)
             raise
+        except Exception:
+            log.exception("refusals were dropped that the store does not take")
+            self.refusals.put_back(notes[REFUSALS_AT_ONCE:], dropped + len(notes[:REFUSALS_AT_ONCE]))
 
     async def catch_up(self) -> None:
         """Work through all that the log has now, a step at a time. Raises Unavailable if its end is not there."""

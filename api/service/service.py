@@ -13,7 +13,7 @@ from api.service.evidence import Evidence
 from api.service.gathered import Gathered
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, StoreBusy, StoreFailed
+from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, StoreFailed
 from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
@@ -136,7 +136,7 @@ class Service:
         await self.committer.close()
         try:
             await self.evidence.finish(self.committer.now())
-        except (StoreBusy, StoreFailed, OSError):
+        except Exception:  # whatever it was, all that was acknowledged is written
             log.exception("the last checkpoint could not be kept")
 
     def command(self, use_case: UseCase, context: Context) -> Awaitable[Reply]:

@@ -235,3 +235,11 @@ def test_who_is_not_known_leaves_nothing(platform: Platform, auditor: Client) ->
     stranger = Client(platform.http, "owner", "th_nobody", "", "", None)
     refused(stranger.get("/jobs"), 401, "not_authenticated")
     assert done(auditor.get("/audit/refusals", limit=1))["data"] == before
+
+
+def test_a_refusal_with_what_no_database_stores_is_kept_without_it(owner: Client, auditor: Client) -> None:
+    refused(owner.get("/jobs/a%00b"), 404, "not_found")
+    assert wrong_fields(owner.get("/jobs?a%00b=1")) == ["?a\0b"]
+    kept = done(auditor.get("/audit/refusals", actor=owner.id))["data"]
+    assert [one["path"] for one in kept] == ["/jobs", "/jobs/a\ufffdb"]
+    assert kept[0]["detail"].startswith("?a\ufffdb: ")

@@ -7,20 +7,24 @@ from uuid import UUID
 
 import pytest
 
+from api.evidence.notes import new_signing_key
 from api.service import evidence as evidence_module
 from api.service import refusal_log
-from api.service.ports import RefusalNote, StoreFailed
+from api.service.evidence import Evidence
+from api.service.ports import RefusalNote, StoreBusy, StoreFailed
 from api.service.reads import RefusalFilter
 from api.service.refusal_log import RefusalLog
+from api.store.checkpoint_files import CheckpointFiles
 from api.store.sql_digest import FORGOTTEN_AT_ONCE, SQLDigest
+from domain.access.events import Role
 from domain.times import DAY, HOUR, Instant
 from tests.given import NOW
-from tests.local import Local, a_digest, new_database, query, run
+from tests.local import Local, Where, a_digest, issue_keys, new_database, query, run
 
 ADA = UUID(int=1)
 
 
-def note(at: Instant, number: int = 0) -> RefusalNote:
+def note(at: Instant, number: int | str = 0) -> RefusalNote:
     return RefusalNote(at, "owner", ADA, UUID(int=2), "getJob", f"/jobs/{number}", 404, "not_found", "None.", "r-1")
 
 
@@ -67,14 +71,14 @@ def test_what_cannot_be_written_now_is_written_later(local: Local, monkeypatch: 
 
     async def story() -> None:
         evidence.refusals.add(note(NOW, 1))
-        with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
+        with monkeypatch.context() as broken, pytest.raises(StoreFailed, match="full"):
             broken.setattr(SQLDigest, "keep_refusals", fails)
             await evidence.keep_refusals(NOW)
         await evidence.keep_refusals(NOW)
         assert paths(local) == ["/jobs/1"]
 
     def fails(*_: object) -> None:
-        raise OSError("the disk is full")
+        raise StoreFailed("the disk is full")
 
     run(story())
 
@@ -111,5 +115,63 @@ def test_many_are_written_a_few_at_a_time_and_each_once(local: Local, monkeypatc
         await evidence.keep_refusals(NOW)
         assert sizes == [2, 2, 2, 1]
         assert sorted(paths(local)) == [f"/jobs/{number}" for number in range(5)]
+
+    run(story())
+
+
+NEVER_TAKEN = "\ud800"
+"""Half of a character: no database stores it."""
+
+
+def test_what_the_store_never_takes_is_dropped_and_counted(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_module, "REFUSALS_AT_ONCE", 1)
+
+    async def story(local: Local) -> None:
+        evidence = local.service.evidence
+        for text in (1, NEVER_TAKEN, 2):
+            evidence.refusals.add(note(NOW, text))
+        for _ in range(2):
+            await evidence.keep_refusals(NOW)
+        assert paths(local) == ["/jobs/2", "/jobs/1"]
+        assert local.audit.refusals_dropped() == 1
+
+    with closing(Local(where)) as local:
+        run(story(local))
+
+
+@pytest.mark.parametrize("error", [StoreBusy("locked"), StoreFailed("gone"), ValueError("not to be stored")], ids=repr)
+def test_the_log_is_indexed_and_published_whatever_becomes_of_refusals(
+    where: Where, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    issue_keys(where, {"Olga": Role.OWNER})
+    monkeypatch.setattr(evidence_module, "BUSY_LIMIT_SECONDS", 0)
+    files = CheckpointFiles(tmp_path / "checkpoints")
+
+    def fails(*_: object) -> None:
+        raise error
+
+    async def story(local: Local) -> None:
+        monkeypatch.setattr(local.digest, "keep_refusals", fails)
+        for end in (Evidence.keep_up, Evidence.finish):
+            evidence = Evidence(local.digest, new_signing_key("test"), files)
+            for _ in range(2):
+                evidence.refusals.add(note(NOW))
+                await end(evidence, NOW)
+            assert local.digest.position() == local.digest.head()[1] > 0
+            (published,) = files.paths()
+            published.unlink()
+
+    with closing(Local(where)) as local:
+        run(story(local))
+
+
+def test_the_service_ends_well_whatever_becomes_of_its_evidence(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(_: Instant) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async def story() -> None:
+        await local.service.start()
+        monkeypatch.setattr(local.service.evidence, "finish", fails)
+        await local.service.close()
 
     run(story())
