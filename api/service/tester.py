@@ -10,7 +10,7 @@ from domain.errors import Forbidden, invalid
 from domain.job import commands as c
 from domain.job.decider import MAX_WRONG_PROOFS
 from domain.job.events import ProofRejected
-from domain.job.state import MAX_STATEMENTS, AssignmentStatus
+from domain.job.state import AT_WORK, MAX_STATEMENTS, AssignmentStatus
 from domain.sealed import answers_place, statement_place
 from domain.tester.commands import Withdraw
 from domain.tester.decider import WALLET
@@ -42,12 +42,16 @@ def command_assignment(job_id: UUID, command: c.StartTask | c.ReturnSlot) -> Use
 
 
 def proof_hash_of(job_id: UUID, assignment_id: UUID) -> UseCase:
-    """The hash that a proof has to match; null where none is asked for, or nothing can be handed in any more."""
+    """The hash that a proof has to match; null where none is asked for, or nothing can be handed in any more.
+
+    What is pending may be started before it is decided what the comparison means, so it has its hash already; what
+    has a null here is never again in a state in which the proof would count.
+    """
 
     def run(work: Work) -> Answer:
         job = work.job(job_id)
         assignment = job.assignments[assignment_id]
-        waits = assignment.status is AssignmentStatus.STARTED and assignment.wrong_proofs < MAX_WRONG_PROOFS
+        waits = assignment.status in AT_WORK and assignment.wrong_proofs < MAX_WRONG_PROOFS
         return Answer({"proofHash": job.terms.proof_hash if waits else None})
 
     return run

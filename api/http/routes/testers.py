@@ -58,7 +58,7 @@ async def _state(call: Call) -> Reply:
 
 
 async def _proof_matches(call: Call) -> bool | None:
-    """Whether the password is right; null when none was sent. Where nothing asks for one, none is right."""
+    """Whether the password is right; null when none was sent. Where none can count any more, none is right."""
     given = call.body.proof_value
     if given is None:
         return None
