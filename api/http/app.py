@@ -33,6 +33,7 @@ from api.http.problems import (
 from api.http.rate_limit import RateLimit
 from api.http.route import Call, Route, Shown, Subject
 from api.http.schemas.base import read_json, validate, validate_query
+from api.http.time_limit import within
 from api.service.committer import Reply
 from api.service.ids import new_id
 from api.service.ports import RefusalNote, StoreBusy, StoreFailed
@@ -432,19 +433,15 @@ def _version(raw: bytes) -> int | None:
 
 
 async def _read_body(receive: Receive, headers: Headers) -> bytes:
-    """The body. Raises TooLarge as soon as that is known, NotJson for another type."""
+    """The body. Raises TooLarge, NotJson for another type, and InvalidRequest when it does not arrive in time."""
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         await _drain(receive)
         raise _too_large()
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _ClientGone
-    body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        body = await _rest_of_body(receive, body)
-    if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
+    try:
+        body = await within(BODY_SECONDS, _whole_body(receive))
+    except TimeoutError:
+        raise invalid("", f"did not arrive whole within {BODY_SECONDS} seconds") from None
     if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON:
         raise NotJson("Send the body as JSON, with Content-Type: application/json.")
     return body
@@ -464,21 +461,19 @@ async def _drain(receive: Receive) -> None:
         return
 
 
-async def _rest_of_body(receive: Receive, begun: bytes) -> bytes:
-    parts, size, more = [begun], len(begun), True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _ClientGone
-                parts.append(message.get("body", b""))
-                more = message.get("more_body", False)
-                size += len(parts[-1])
-                if size > MAX_BODY_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        raise invalid("", f"did not arrive whole within {BODY_SECONDS} seconds") from None
+async def _whole_body(receive: Receive) -> bytes:
+    """The body out of its pieces. Raises TooLarge as soon as that is known."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        more = message.get("more_body", False)
     return b"".join(parts)
 
 
