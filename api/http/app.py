@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -63,6 +63,8 @@ _UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 _PROBLEM = b"application/problem+json"
 _JSON = b"application/json"
+_REPEATED = b"\0"
+"""Between the values of a header that was given more than once; no value can have it."""
 _NO_KEY = "Send a valid key: Authorization: Bearer th_…"
 _NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0), SYSTEM)
 
@@ -171,6 +173,8 @@ class Endpoint:
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         headers: Headers = dict(scope["headers"])
+        if len(headers) != len(scope["headers"]):
+            headers = _joined(scope["headers"])
         request_id = _request_id(headers)
         answer = _Answer(send, request_id, scope["method"] == "HEAD")
         try:
@@ -378,6 +382,14 @@ class Endpoint:
         return self._cursors
 
 
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Headers by name; one that was given more than once has a value that is right for none of ours."""
+    joined: dict[bytes, list[bytes]] = {}
+    for name, value in pairs:
+        joined.setdefault(name, []).append(value)
+    return {name: _REPEATED.join(values) for name, values in joined.items()}
+
+
 def _request_id(headers: Headers) -> str:
     """The caller's own id of the request where it sent a plain one, else a new one."""
     given = headers.get(b"x-request-id")
@@ -409,6 +421,8 @@ def _header(asked: _Asked, name: bytes, read: Callable[[bytes], Any]) -> Any:
     if raw is None:
         return None
     try:
+        if _REPEATED in raw:
+            raise ValueError("must be given once")
         return read(raw.strip())
     except ValueError as error:
         asked.problems.append(FieldProblem(name.decode().title(), str(error)))

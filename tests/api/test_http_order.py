@@ -131,6 +131,24 @@ def test_every_wrong_field_is_named_wherever_it_stands(owner: Client) -> None:
         ]
 
 
+def test_a_header_that_is_given_twice_is_not_one_of_the_two(scene: Scene) -> None:
+    owner = scene.owner
+    shown, path = ("authorization", f"Bearer {owner.key}"), f"/owner/jobs/{scene.open_job}/pause"
+
+    def ask(*headers: tuple[str, str]) -> Response:
+        return scene.platform.http.post(path, headers=list(headers))
+
+    with Unchanged(owner):
+        response = ask(shown, *[("idempotency-key", "one"), ("if-match", '"1"')] * 2)
+        assert wrong_fields(response) == ["Idempotency-Key", "If-Match"]
+        assert {error["detail"] for error in response.json()["errors"]} == {"must be given once"}
+        assert wrong_fields(ask(shown, ("idempotency-key", "one"), ("idempotency-key", ""))) == ["Idempotency-Key"]
+        refused(ask(shown, shown), 401, "not_authenticated")
+        refused(ask(("authorization", f"Bearer {scene.other.key}"), shown), 401, "not_authenticated")
+    done(ask(shown, ("accept", "text/html"), ("accept", "application/json")))
+    done(owner.post(f"/owner/jobs/{scene.open_job}/resume"))
+
+
 def test_wrong_fields_have_sentences_that_say_what_to_do(owner: Client) -> None:
     response = owner.post("/jobs", {**a_job(), "jobPostingTimeLimitMinutes": 4})
     problem = refused(response, 400, "invalid_request")
