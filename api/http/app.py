@@ -316,7 +316,8 @@ class Endpoint:
     async def _call(self, asked: _Asked) -> Call:
         """The request, checked field by field: every wrong one is named, wherever it stands."""
         route, problems = asked.route, asked.problems
-        query = request = None
+        query: Any = None
+        request: Any = None
         try:
             query = validate_query(route.query, asked.pairs)
         except InvalidRequest as refusal:
@@ -326,6 +327,8 @@ class Endpoint:
             try:
                 asked.parsed = read_json(body)
                 request = validate(route.body, body, asked.parsed)
+                if route.prepare is not None:
+                    request = route.prepare(request)
             except InvalidRequest as refusal:
                 problems += refusal.problems
         context = await self._context(asked, query) if route.is_command else Context(SYSTEM)

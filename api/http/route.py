@@ -98,11 +98,13 @@ class Route:
     """One operation.
 
     ``roles`` empty: anybody, without a key. ``ids`` in the path, in braces, are UUIDs,
-    that of an entry of the books its position and number, a ``number`` counts from 1. ``secrets`` are places in the
-    body, as steps of keys, that must not be found out from what is kept of a request. ``refusals`` are those that
-    the operation itself can raise; those that every such route can are added. ``has_location`` and ``has_etag`` tell
-    which headers its success carries; with ``finds`` a 200 says that what it should make was there already.
-    ``streams`` are the content types that it answers in besides JSON; without an ``answer``, in these alone.
+    that of an entry of the books its position and number, a ``number`` counts from 1. ``prepare`` makes of a body
+    that fits its schema what ``handle`` gets for it; it raises InvalidRequest where fields do not go together.
+    ``secrets`` are places in the body, as steps of keys, that must not be found out from what is kept of a request.
+    ``refusals`` are those that the operation itself can raise; those that every such route can are added.
+    ``has_location`` and ``has_etag`` tell which headers its success carries; with ``finds`` a 200 says that what it
+    should make was there already. ``streams`` are the content types that it answers in besides JSON; without an
+    ``answer``, in these alone.
     """
 
     method: str
@@ -114,6 +116,7 @@ class Route:
     subject: Subject = Subject.NOBODYS
     query: type[Request] = NoQuery
     body: type[Request] | None = None
+    prepare: Callable[[Any], Any] | None = None
     answer: type[Answer] | None
     status: int = 200
     is_command: bool = False
@@ -145,6 +148,7 @@ def command(
     method: str = "POST",
     subject: Subject = Subject.NOBODYS,
     body: type[Request] = EmptyBody,
+    prepare: Callable[[Any], Any] | None = None,
     status: int = 200,
     secrets: tuple[tuple[str, ...], ...] = (),
     refusals: tuple[type[Refusal], ...] = (),
@@ -164,6 +168,7 @@ def command(
         subject=subject,
         query=CommandQuery,
         body=body,
+        prepare=prepare,
         answer=answer,
         status=status,
         is_command=True,

@@ -22,6 +22,7 @@ from domain.errors import (
     ProofLocked,
     ReservationExpired,
     TestersAtWork,
+    invalid,
 )
 from domain.job import commands as c
 from domain.job import disputes
@@ -34,7 +35,7 @@ from domain.job.pay import payout_cents, slot_hold_cents
 from domain.job.resizing import resize
 from domain.job.slots import eligible_variants, open_variant
 from domain.job.state import AT_WORK, Assignment, AssignmentStatus, Job, Phase
-from domain.money import MAX_HOLD_CENTS, fee_cents
+from domain.money import fee_cents
 from domain.times import DAY, MINUTE, SECOND, Instant, started_minutes
 
 MAX_START_AHEAD = 90 * DAY
@@ -116,9 +117,8 @@ def _create(command: c.CreateJob, now: Instant) -> tuple[e.JobEvent, ...]:
         terms = replace(terms, starts_at=None)
     begins = now if terms.starts_at is None else terms.starts_at
     hold = terms.target_testers * slot_hold_cents(terms)
-    problems = tuple(_creation_problems(begins, hold, now))
-    if problems:
-        raise InvalidRequest(problems)
+    if begins > now + MAX_START_AHEAD:
+        raise invalid("/startsAt", "must be at most 90 days ahead")
     created = e.Created(
         owner_id=command.owner_id,
         terms=terms,
@@ -126,13 +126,6 @@ def _create(command: c.CreateJob, now: Instant) -> tuple[e.JobEvent, ...]:
         posting_ends_at=begins + terms.posting_window_minutes * MINUTE,
     )
     return (created,)
-
-
-def _creation_problems(begins: Instant, hold: int, now: Instant) -> Iterator[FieldProblem]:
-    if begins > now + MAX_START_AHEAD:
-        yield FieldProblem("/startsAt", "must be at most 90 days ahead")
-    if hold > MAX_HOLD_CENTS:
-        yield FieldProblem("/paymentRules", f"would hold {hold} cents; a job may hold at most {MAX_HOLD_CENTS}")
 
 
 def _stop(job: Job, now: Instant, cause: e.StopCause) -> tuple[e.JobEvent, ...]:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from domain.errors import FieldProblem
 from domain.job.feedback import GREATEST_INTEGER
+from domain.job.pay import slot_hold_cents
 from domain.job.terms import (
     AudienceFilter,
     FeedbackQuestion,
@@ -21,6 +22,7 @@ from domain.job.terms import (
     Terms,
     Variant,
 )
+from domain.money import MAX_HOLD_CENTS
 
 Problems: TypeAlias = Iterator[FieldProblem]
 
@@ -87,6 +89,7 @@ def terms_problems(terms: Terms) -> tuple[FieldProblem, ...]:
 def _terms_problems(terms: Terms) -> Problems:
     yield from _target_problems(terms)
     yield from _limit_problems(terms)
+    yield from _hold_problems(terms)
     for index, rule in enumerate(terms.payment_rules):
         yield from _shape_problems(f"/paymentRules/{index}", rule, RULE_SHAPES[rule.type])
     for index, variant in enumerate(terms.variants):
@@ -116,6 +119,14 @@ def _limit_problems(terms: Terms) -> Problems:
         )
     if terms.project_testers_only and terms.project_id is None:
         yield FieldProblem("/projectTestersOnly", "Give projectId too, or leave this out.")
+
+
+def _hold_problems(terms: Terms) -> Problems:
+    hold = terms.target_testers * slot_hold_cents(terms)
+    if hold > MAX_HOLD_CENTS:
+        yield FieldProblem(
+            "/paymentRules", f"Pay less; this would hold {hold} cents, and a job may hold at most {MAX_HOLD_CENTS}."
+        )
 
 
 def _variant_problems(at: str, variant: Variant) -> Problems:

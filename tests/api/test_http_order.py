@@ -131,6 +131,31 @@ def test_every_wrong_field_is_named_wherever_it_stands(owner: Client) -> None:
         ]
 
 
+def test_fields_that_do_not_agree_are_named_with_all_else(scene: Scene) -> None:
+    owner, headers = scene.owner, {"idempotency-key": "two words", "if-match": "W/7"}
+    dear = [{"type": "per_minute", "rateCents": 1_000_000}]
+    body = a_job(
+        10_000, targetTesters=9_999, paymentRules=dear, taskHardTimeLimitMinutes=1_440, projectTestersOnly=True
+    )
+    with Unchanged(owner):
+        assert wrong_fields(owner.post("/jobs", body, headers=headers, other="1")) == [
+            "/paymentRules",
+            "/projectTestersOnly",
+            "/targetTesters",
+            "?other",
+            "Idempotency-Key",
+            "If-Match",
+        ]
+        dispute = {"platformIssue": True, "billingDiscrepancy": True}
+        response = owner.post(f"/owner/jobs/{scene.open_job}/dispute", dispute, headers=headers)
+        assert wrong_fields(response) == [
+            "/billingDiscrepancyDescription",
+            "/platformIssueDescription",
+            "Idempotency-Key",
+            "If-Match",
+        ]
+
+
 def test_a_header_that_is_given_twice_is_not_one_of_the_two(scene: Scene) -> None:
     owner = scene.owner
     shown, path = ("authorization", f"Bearer {owner.key}"), f"/owner/jobs/{scene.open_job}/pause"

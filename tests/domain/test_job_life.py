@@ -35,7 +35,6 @@ from tests.builders import (
     created,
     done_by,
     expired_for,
-    fixed,
     grant,
     per_minute,
     resolve,
@@ -87,26 +86,6 @@ def test_a_start_at_most_ninety_days_ahead() -> None:
     too_late = c.CreateJob(owner_id=OWNER, terms=some_terms(starts_at=NOW + 90 * DAY + 1))
     refusal = JOB_SPEC.given().when(too_late).then_refused(InvalidRequest)
     assert [problem.pointer for problem in refusal.problems] == ["/startsAt"]
-
-
-def test_a_job_holds_at_most_ten_to_the_twelve_cents() -> None:
-    # 10,000 slots of 10^7 payout and, at a fee of 900 %, 9 * 10^7 fee each are exactly the most.
-    terms = some_terms(10_000, tuple(fixed(1_000_000) for _ in range(10)), pricing=Pricing(fee_basis_points=90_000))
-    JOB_SPEC.given().when(c.CreateJob(owner_id=OWNER, terms=terms)).then_kinds(e.Created)
-    more = some_terms(10_000, tuple(fixed(1_000_000) for _ in range(10)), pricing=Pricing(fee_basis_points=90_001))
-    refusal = JOB_SPEC.given().when(c.CreateJob(owner_id=OWNER, terms=more)).then_refused(InvalidRequest)
-    assert [problem.pointer for problem in refusal.problems] == ["/paymentRules"]
-
-
-def test_every_wrong_field_of_a_new_job_is_named() -> None:
-    wrong = some_terms(
-        10_000,
-        tuple(fixed(1_000_000) for _ in range(10)),
-        pricing=Pricing(fee_basis_points=90_001),
-        starts_at=NOW + 91 * DAY,
-    )
-    refusal = JOB_SPEC.given().when(c.CreateJob(owner_id=OWNER, terms=wrong)).then_refused(InvalidRequest)
-    assert [problem.pointer for problem in refusal.problems] == ["/startsAt", "/paymentRules"]
 
 
 def test_nothing_but_creation_can_come_first() -> None:

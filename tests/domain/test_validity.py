@@ -19,6 +19,7 @@ from domain.job.terms import (
     PayKind,
     PaymentRule,
     Placement,
+    Pricing,
     ScreenCaptureRule,
     TechConstraint,
     Terms,
@@ -103,6 +104,15 @@ def test_paid_time_is_limited_only_where_time_is_paid(rules: tuple[PaymentRule, 
 def test_a_job_for_project_testers_has_a_project() -> None:
     assert wrong(a_job(project_testers_only=True)) == ["/projectTestersOnly"]
     assert wrong(a_job(project_testers_only=True, project_id=ID)) == []
+
+
+def test_a_job_holds_at_most_ten_to_the_twelve_cents() -> None:
+    # 10,000 slots of 10^7 payout and, at a fee of 900 %, 9 * 10^7 fee each are exactly the most.
+    dear = (replace(FIXED, amount_cents=1_000_000),) * 10
+    for basis_points, expected in ((90_000, []), (90_001, ["/paymentRules"])):
+        pricing = Pricing(fee_basis_points=basis_points)
+        variant = a_variant(target_testers_min=10_000)
+        assert wrong(a_job(variant, target_testers=10_000, payment_rules=dear, pricing=pricing)) == expected
 
 
 @pytest.mark.parametrize(

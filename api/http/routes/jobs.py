@@ -19,6 +19,7 @@ from api.service.ports import ALL
 from api.service.reads import AuditReads, JobFilter, Moment
 from domain.access.events import Role
 from domain.errors import InvalidRequest, NotEnoughCredits, NotFound, invalid
+from domain.job.terms import Terms
 from domain.job.validity import terms_problems
 
 OWNER = (Role.OWNER,)
@@ -43,14 +44,19 @@ CONTRACT_EXAMPLE: dict[str, Any] = {
 }
 
 
-async def _create(call: Call) -> Reply:
-    body: CreateJobBody = call.body
+def _agreed(body: CreateJobBody) -> tuple[Terms, str | None]:
+    """A job's terms, and the password of its proof. Raises InvalidRequest for fields that do not agree."""
     terms = body.to_terms([new_id() for _ in body.variants])
-    problems = terms_problems(terms)
-    if problems:
+    if problems := terms_problems(terms):
         raise InvalidRequest(problems)
-    if body.proof_of_completion is not None:
-        terms = replace(terms, proof_hash=await call.service.proofs.hash(body.proof_of_completion.password))
+    proof = body.proof_of_completion
+    return terms, None if proof is None else proof.password
+
+
+async def _create(call: Call) -> Reply:
+    terms, password = call.body
+    if password is not None:
+        terms = replace(terms, proof_hash=await call.service.proofs.hash(password))
     return await call.command(create_job(new_id(), call.principal.id, terms))
 
 
@@ -127,6 +133,7 @@ ROUTES: tuple[Route, ...] = (
         _create,
         roles=OWNER,
         body=CreateJobBody,
+        prepare=_agreed,
         answer=JobCreated,
         status=201,
         secrets=(("proofOfCompletion", "password"),),

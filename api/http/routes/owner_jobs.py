@@ -36,8 +36,12 @@ async def _resize(call: Call) -> Reply:
     return await call.command(use_cases.resize_job(call.ids["id"], call.body.target_testers))
 
 
+def _command_and_words(body: DisputeBody) -> tuple[c.DisputeJob, use_cases.DisputeWords]:
+    return body.to_command(), body.words()
+
+
 async def _dispute(call: Call) -> Reply:
-    command, words = call.body.to_command(), call.body.words()
+    command, words = call.body
     if not call.context.dry_run and (words.platform_issue or words.billing_discrepancy):
         await call.service.prepare_to_seal(call.principal.id)
     return await call.command(use_cases.dispute_job(call.ids["id"], command, words))
@@ -55,6 +59,7 @@ def _route(
     answer: type[Answer],
     *,
     body: type[Request] = EmptyBody,
+    prepare: Callable[[Any], Any] | None = None,
     refusals: tuple[type[e.Refusal], ...] = (e.InvalidState,),
     example: Mapping[str, Any] | None = None,
 ) -> Route:
@@ -66,6 +71,7 @@ def _route(
         roles=OWNER,
         subject=Subject.OWNERS_JOB,
         body=body,
+        prepare=prepare,
         answer=answer,
         refusals=refusals,
         example=example,
@@ -112,6 +118,7 @@ ROUTES: tuple[Route, ...] = (
         _dispute,
         OkSettlement,
         body=DisputeBody,
+        prepare=_command_and_words,
         refusals=(e.NotPendingApproval,),
         example={"lowQuality": True},
     ),
