@@ -65,6 +65,7 @@ _PROBLEM = b"application/problem+json"
 _JSON = b"application/json"
 _REPEATED = b"\0"
 """Between the values of a header that was given more than once; no value can have it."""
+_NOTHING = "There is nothing at this path."
 _NO_KEY = "Send a valid key: Authorization: Bearer th_…"
 _NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0), SYSTEM)
 
@@ -101,12 +102,12 @@ class RouteTable:
             if found is None:
                 found = node.get("{}")
                 if found is None:
-                    raise NotFound("There is nothing at this path.")
+                    raise NotFound(_NOTHING)
                 values.append(step)
             node = found
         methods: dict[str, Route] = node.get("", {})
         if not methods:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(_NOTHING)
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
@@ -216,6 +217,8 @@ class Endpoint:
         )
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
+        if scope["path"].count("/") != scope["raw_path"].count(b"/"):
+            raise NotFound(_NOTHING)  # an encoded slash is part of a step, and no step has one
         route, named = self._table.find(scope["method"], scope["path"])
         answer.operation = route.name
         shown = headers.get(b"authorization", b"")

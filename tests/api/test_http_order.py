@@ -100,6 +100,12 @@ def test_a_malformed_id_is_nobodys_but_only_to_those_who_may_ask(scene: Scene, m
     refused(scene.owner.ask(method, path), 404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["/jobs%2F{}", "/jobs/{}%2fevents", "/%2Fjobs"])
+def test_an_encoded_slash_separates_nothing(scene: Scene, path: str) -> None:
+    refused(scene.owner.get(path.format(scene.open_job)), 404, "not_found")
+    done(scene.owner.get(f"/api/%6Aobs/{scene.open_job}"))
+
+
 def test_an_unknown_key_is_not_there_whatever_else_is_wrong(operator: Client) -> None:
     refused(operator.ask("DELETE", f"/operator/keys/{uuid4()}", {"a": 1}, nonsense="1"), 404, "not_found")
 
