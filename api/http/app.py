@@ -101,7 +101,7 @@ class RouteTable:
             found = node.get(step) if step and step != "{}" else None
             if found is None:
                 found = node.get("{}")
-                if found is None:
+                if found is None or not step:
                     raise NotFound(_NOTHING)
                 values.append(step)
             node = found

@@ -106,6 +106,12 @@ def test_an_encoded_slash_separates_nothing(scene: Scene, path: str) -> None:
     done(scene.owner.get(f"/api/%6Aobs/{scene.open_job}"))
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/jobs/", "/jobs//events", "//jobs", "/api/", "/tester/assignments//start"])
+def test_an_empty_step_is_nothing(scene: Scene, method: str, path: str) -> None:
+    refused(scene.owner.ask(method, path), 404, "not_found")
+
+
 def test_an_unknown_key_is_not_there_whatever_else_is_wrong(operator: Client) -> None:
     refused(operator.ask("DELETE", f"/operator/keys/{uuid4()}", {"a": 1}, nonsense="1"), 404, "not_found")
 
