@@ -267,6 +267,16 @@ def test_null_is_as_not_given(owner: Client) -> None:
     assert detail["variants"][0]["targetTestersMax"] == 5
 
 
+def test_an_empty_list_is_as_not_given(owner: Client) -> None:
+    between = {"field": "age", "op": "between", "min": 18, "max": 30, "values": []}
+    body = with_variant(
+        feedbackQuestions=[{**QUESTION, "inputType": "text", "options": [], "labels": []}], audienceFilters=[between]
+    )
+    (variant,) = owner.job(done(owner.post("/jobs", body), 201)["id"])["variants"]
+    (question,) = variant["feedbackQuestions"]
+    assert (question["options"], question["labels"], variant["audienceFilters"][0]["values"]) == (None, None, None)
+
+
 def test_text_is_kept_as_it_was_sent(owner: Client) -> None:
     title = " Zürich 🎈 \u202e</script> "
     job_id = done(owner.post("/jobs", written(job(title="§"), r"\u00a7", title)), 201)["id"]

@@ -50,6 +50,10 @@ Yes: TypeAlias = Annotated[bool | None, or_else(True)]
 No: TypeAlias = Annotated[bool | None, or_else(False)]
 TextType: TypeAlias = Annotated[MimeType | None, or_else(PLAIN)]
 UpTo20: TypeAlias = Annotated[Annotated[list[T], Field(max_length=20)] | None, or_else([])]
+UpTo100: TypeAlias = Annotated[
+    Annotated[list[T], Field(max_length=100)] | None, AfterValidator(lambda given: given or None)
+]
+"""An empty list is as not given."""
 
 
 class FixedRuleBody(Request):
@@ -86,9 +90,9 @@ class QuestionBody(Request):
     question_markdown: RequiredText
     input_type: InputType
     required: Yes = True
-    options: Annotated[list[OptionBody], Field(max_length=100)] | None = None
+    options: UpTo100[OptionBody] = None
     multi_select: No = False
-    labels: Annotated[list[Label], Field(max_length=100)] | None = None
+    labels: UpTo100[Label] = None
     min: Number | None = None
     max: Number | None = None
     display_condition: DisplayConditionBody | None = None
@@ -110,7 +114,7 @@ class ScreenCaptureBody(Request):
 class AudienceFilterBody(Request):
     field: Word
     op: Literal["in", "not_in", "between"]
-    values: Annotated[list[Label | Whole], Field(max_length=100)] | None = None
+    values: UpTo100[Label | Whole] = None
     min: Whole | None = None
     max: Whole | None = None
 
