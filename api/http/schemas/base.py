@@ -27,7 +27,7 @@ __all__ = [
     "validate_query",
 ]
 
-_PLAIN_INTEGER = re.compile("[0-9]{1,18}")
+_PLAIN_INTEGER = re.compile("0|[1-9][0-9]{0,17}")
 _BOOLEANS = {"true": True, "false": False}
 
 
