@@ -152,6 +152,13 @@ def test_null_is_as_not_given() -> None:
     assert given.to_terms(IDS) == read(jobs.CreateJobBody, without).to_terms(IDS)
 
 
+@pytest.mark.parametrize("rule", [{"type": "fixed", "amountCents": 3}, {"type": "per_minute", "rateCents": 3}])
+def test_null_in_a_field_of_the_other_rule_is_as_not_given(rule: dict[str, object]) -> None:
+    every = dict.fromkeys(("amountCents", "rateCents", "capMinutes"))
+    terms = read(jobs.CreateJobBody, {**JOB, "paymentRules": [{**every, **rule}, rule]}).to_terms(IDS)
+    assert terms.payment_rules[0] == terms.payment_rules[1]
+
+
 def test_the_contracts_dispute_becomes_a_command() -> None:
     claim = TesterClaim(tester=UUID(AN_ID), category="low_quality")
     expected = DisputeJob(flags=Flags(low_quality=True), testers=(claim,))
@@ -257,7 +264,12 @@ WRONG_JOBS: list[tuple[dict[str, object], str, str]] = [
     (
         in_job(paymentRules=[{"type": "fixed", "amountCents": 3, "rateCents": 2}]),
         "/paymentRules/0/rateCents",
-        UNKNOWN,
+        "must be null or left out",
+    ),
+    (
+        in_job(paymentRules=[{"type": "per_minute", "rateCents": 3, "amountCents": 0}]),
+        "/paymentRules/0/amountCents",
+        "must be null or left out",
     ),
     (
         in_job(paymentRules=[{"type": "per_minute", "rateCents": 3, "capMinutes": 0}]),

@@ -1,7 +1,7 @@
 """What owners ask: a job to post, a job to resize, jobs to see."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from msgspec import convert
@@ -59,15 +59,15 @@ UpTo100: TypeAlias = Annotated[
 class FixedRuleBody(Request):
     type: Literal["fixed"]
     amount_cents: PayCents
-    rate_cents: ClassVar[None] = None
-    cap_minutes: ClassVar[None] = None
+    rate_cents: None = None
+    cap_minutes: None = None
 
 
 class PerMinuteRuleBody(Request):
     type: Literal["per_minute"]
     rate_cents: PayCents
     cap_minutes: TaskMinutes | None = None
-    amount_cents: ClassVar[None] = None
+    amount_cents: None = None
 
 
 PaymentRuleBody: TypeAlias = Annotated[FixedRuleBody | PerMinuteRuleBody, Field(discriminator="type")]

@@ -143,6 +143,8 @@ def phrase(schema: Schema) -> str:
             return "true or false"
         case "string":
             return _string_phrase(schema)
+        case "null":
+            return "null or left out"
         case "array":
             return "a list" + _size(schema.get("minItems", 0), schema.get("maxItems"), "item")
         case _:
