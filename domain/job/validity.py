@@ -6,6 +6,7 @@ Pointers are those of the body, so names are in camelCase.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from domain.errors import FieldProblem
@@ -25,6 +26,8 @@ from domain.job.terms import (
 from domain.money import MAX_HOLD_CENTS
 
 Problems: TypeAlias = Iterator[FieldProblem]
+
+MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,11 @@ TECH_VALUES: Mapping[str, frozenset[str]] = {
 
 
 def terms_problems(terms: Terms) -> tuple[FieldProblem, ...]:
-    """Every field that does not agree with the others, in the body's order by kind; none when all is well."""
-    return tuple(_terms_problems(terms))
+    """Every field that does not agree with the others, in the body's order by kind; none when all is well.
+
+    A hundred at most: in a body of the greatest size two hundred thousand can be wrong.
+    """
+    return tuple(islice(_terms_problems(terms), MAX_PROBLEMS))
 
 
 def _terms_problems(terms: Terms) -> Problems:

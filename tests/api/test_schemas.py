@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from api.http.schemas import common, disputes, job_answers, jobs, money, operator, tester
-from api.http.schemas.base import Answer, Request, parse_instant, read_json, validate, validate_query
+from api.http.schemas.base import LARGE_BYTES, Answer, Request, parse_instant, read_json, validate, validate_query
 from api.http.schemas.strict_json import walk
 from api.service.jobs import DisputeWords
 from domain.errors import InvalidRequest, Refusal
@@ -531,6 +531,44 @@ def test_any_json_is_taken_or_refused_with_pointers_into_it(model: type[Request]
 @given(st.sampled_from(PLACES), JSON)
 def test_a_job_with_anything_anywhere_is_taken_or_refused(steps: tuple[int | str, ...], new: object) -> None:
     check_problems(jobs.CreateJobBody, replaced(FULL_JOB, steps, new))
+
+
+@given(st.sampled_from(PLACES), JSON)
+def test_a_large_job_is_refused_where_a_small_one_is_and_for_some_of_the_same(
+    steps: tuple[int | str, ...], new: object
+) -> None:
+    body = json.dumps(replaced(FULL_JOB, steps, new)).encode()
+    large = body + b" " * LARGE_BYTES
+    try:
+        request = read(jobs.CreateJobBody, body)
+    except InvalidRequest as refusal:
+        found = wrong(jobs.CreateJobBody, large)
+        assert found.items() <= told(refusal).items()
+    else:
+        assert read(jobs.CreateJobBody, large) == request
+
+
+def test_of_a_large_body_the_first_wrong_item_of_each_list_is_named() -> None:
+    items: list[object] = [{"type": "nda"}, {"type": 1, "version": 2}, {"type": 3}]
+    fields = {"title": 1, "legalAgreements": items, "paymentRules": [1, 2]}
+    text = json.dumps({**JOB, **fields}).encode()
+    few = {"/title", "/legalAgreements/1/type", "/legalAgreements/1/version", "/paymentRules/0"}
+    assert wrong(jobs.CreateJobBody, text + b" " * LARGE_BYTES).keys() == few
+    assert wrong(jobs.CreateJobBody, text).keys() == few | {"/legalAgreements/2/type", "/paymentRules/1"}
+
+
+@pytest.mark.parametrize("place", ["", "/variants/0/placement"])
+def test_a_large_body_with_an_object_of_countless_fields_is_refused_for_that(place: str) -> None:
+    wide: dict[str, object] = {f"unknown{number:016}": number for number in range(1_000)}
+    body = {**JOB, **wide} if not place else {**JOB, "variants": [{**VARIANT, "placement": wide}]}
+    assert wrong(jobs.CreateJobBody, body) == {place: "must be an object of at most 200 fields"}
+
+
+def test_countless_wrong_items_of_lists_in_lists_are_not_looked_for() -> None:
+    questions = [{**QUESTION, "inputType": "multiple_choice", "options": [{}] * 100}] * 100
+    found = wrong(jobs.CreateJobBody, {**JOB, "variants": [{**VARIANT, "feedbackQuestions": questions}] * 20})
+    option = "/variants/0/feedbackQuestions/0/options/0"
+    assert found == {f"{option}/label": REQUIRED, f"{option}/value": REQUIRED}
 
 
 # JSON itself

@@ -415,6 +415,10 @@ def test_whatever_the_schema_lets_through_is_judged(
         assert problem.detail.endswith(".")
 
 
+def test_a_hundred_problems_are_named_at_most() -> None:
+    assert len(wrong(asking(*[a_question(SLIDER, labels=("same",) * 100)] * 2))) == 100
+
+
 PAIRS = st.lists(st.integers(-9, 9), min_size=2, max_size=2).map(sorted)
 
 

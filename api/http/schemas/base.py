@@ -8,13 +8,14 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import SchemaValidator
 
 from api.http.schemas.instants import parse_instant
-from api.http.schemas.strict_json import nul_problems, read_json
+from api.http.schemas.strict_json import nul_problems, read_json, refuse_wide_objects
 from api.http.schemas.wording import MAX_NAME, MAX_PROBLEMS, field_type, problems, schema_of
 from domain.errors import FieldProblem, InvalidRequest
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _PLAIN_INTEGER = re.compile("0|[1-9][0-9]{0,17}")
+LARGE_BYTES = 16_384
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -53,16 +55,41 @@ M = TypeVar("M", bound=Request)
 def validate(model: type[M], body: bytes, parsed: object) -> M:
     """A body as its request; an InvalidRequest that names every wrong field.
 
-    ``parsed`` is what ``read_json`` made of the body. A command that needs no body is given as ``b"{}"``.
+    ``parsed`` is what ``read_json`` made of the body. A command that needs no body is given as ``b"{}"``. Of a large
+    body only the first wrong item of each list is named: to find a hundred thousand wrong fields takes a second,
+    for which everybody would wait.
     """
     nuls = nul_problems(parsed) if b"\\u0000" in body else []
     try:
+        if len(body) > LARGE_BYTES:
+            refuse_wide_objects(parsed)
+            _stopping_validator(model).validate_json(body)
         request = model.__pydantic_validator__.validate_json(body)
     except ValidationError as error:
         raise _every_problem([*nuls, *problems(model, error)]) from None
     if nuls:
         raise _every_problem(nuls)
     return request  # type: ignore[no-any-return]
+
+
+@cache
+def _stopping_validator(model: type[Request]) -> SchemaValidator:
+    """Looks for what is wrong as the model does, but leaves each list at its first wrong item. It makes no request."""
+    schema: Any = model.__pydantic_core_schema__
+    return SchemaValidator(_stopping(schema), schema["config"])
+
+
+def _stopping(schema: Any) -> Any:
+    match schema:
+        case {"type": "model"}:
+            return _stopping(schema["schema"])  # a model would be looked at by its own validator
+        case dict():
+            stopping = {name: _stopping(inner) for name, inner in schema.items()}
+            return {**stopping, "fail_fast": True} if schema.get("type") == "list" else stopping
+        case list():
+            return [_stopping(each) for each in schema]
+        case _:
+            return schema
 
 
 def _every_problem(found: Sequence[FieldProblem]) -> InvalidRequest:

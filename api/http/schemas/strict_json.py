@@ -14,6 +14,7 @@ from domain.errors import FieldProblem, InvalidRequest, invalid
 
 Steps: TypeAlias = tuple[int | str, ...]
 
+MAX_FIELDS = 200
 _BOM = b"\xef\xbb\xbf"
 
 # A number past a float's range has an exponent of three digits or 200 digits in a row; strings may look so too.
@@ -104,6 +105,22 @@ def _refuse_huge_numbers(value: object) -> None:
     )
     if problems := tuple(islice(huge, MAX_PROBLEMS)):
         raise InvalidRequest(problems)
+
+
+def refuse_wide_objects(value: object) -> None:
+    """Raises InvalidRequest for an object with more fields than any request has: too many to be named as unknown."""
+    inside = [value]
+    for each in inside:  # which grows meanwhile
+        if isinstance(each, dict):
+            if len(each) > MAX_FIELDS:
+                raise invalid(_place_of(each, value), f"must be an object of at most {MAX_FIELDS} fields")
+            inside.extend(each.values())
+        elif isinstance(each, list):
+            inside.extend(each)
+
+
+def _place_of(wanted: object, value: object) -> str:
+    return next(pointer(steps) for steps, each in walk(value) if each is wanted)
 
 
 def nul_problems(value: object) -> list[FieldProblem]:
