@@ -5,11 +5,36 @@ import socket
 from collections.abc import Callable
 from types import FrameType
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.http.problems import problem
+from api.service.ids import new_id
+from domain.errors import invalid
 
 GRACE_SECONDS = 8
 """What was accepted has this long to finish after SIGTERM; the process ends within ten seconds."""
+
+
+class Protocol(HttpToolsProtocol):
+    """Answers what cannot be read as HTTP as everything else that is wrong: with a problem."""
+
+    def send_400_response(self, msg: str) -> None:
+        request_id = new_id().hex
+        status, said = problem(invalid("", "is not HTTP: its first line, a header or its framing is wrong"), request_id)
+        body = msgspec.json.encode(said)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            "content-type: application/problem+json\r\n"
+            f"x-request-id: {request_id}\r\n"
+            "cache-control: no-store\r\n"
+            f"content-length: {len(body)}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -30,7 +55,7 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 loop="uvloop",
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -1,6 +1,7 @@
 """The real server in a process of its own, and clients of it that hold every answer against the served document."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, TypeAlias
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
@@ -213,6 +215,17 @@ def serving(folder: Path, where: Where, *options: str) -> Iterator[Platform]:
     made = create_key(folder, db, "operator", "Olga")
     with listening(folder, db, "--sandbox", *options) as url, connected(url) as (http, contract):
         yield Platform(url, folder, where, http, contract, client(http, made))
+
+
+def raw(url: str, request: bytes) -> Response:
+    """The answer to these very bytes, with which the server has to close the connection."""
+    where = urlsplit(url)
+    with socket.create_connection((str(where.hostname), where.port or 0), ANSWER_SECONDS) as connection:
+        connection.sendall(request)
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    line, *fields = head.decode().split("\r\n")
+    pairs = [(name, value) for name, _, value in (one.partition(": ") for one in fields)]
+    return Response(int(line.split()[1]), headers=pairs, content=body)
 
 
 # -- what is expected --------------------------------------------------------------------------------------------------

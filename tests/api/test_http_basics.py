@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from tests.api.server import ANSWERS, Client, Platform, a_job, done, refused
+from tests.api.server import ANSWERS, Client, Platform, a_job, done, raw, refused, wrong_fields
 
 
 def test_the_same_tree_answers_under_api(owner: Client, tester: Client) -> None:
@@ -108,3 +108,20 @@ def test_times_are_utc_and_the_answer_shows_every_field(owner: Client, tester: C
     detail = owner.job(job_id)
     for empty in ("description", "projectId", "startsAt", "taskPaidTimeLimitMinutes", "proofOfCompletion"):
         assert detail[empty] is None
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        "GET /jobs/ü HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+        b"FOO /jobs HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /jobs HTTP/1.1\r\nHo st: x\r\n\r\n",
+        b"hello\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_a_problem_too(platform: Platform, request_bytes: bytes) -> None:
+    response = raw(platform.url, request_bytes)
+    assert wrong_fields(response) == [""]
+    assert response.headers["cache-control"] == "no-store"
