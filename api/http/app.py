@@ -177,7 +177,7 @@ class Endpoint:
         if len(headers) != len(scope["headers"]):
             headers = _joined(scope["headers"])
         request_id = _request_id(headers)
-        answer = _Answer(send, request_id, scope["method"] == "HEAD")
+        answer = _Answer(send, request_id, scope["method"] == "HEAD", b"expect" in headers)
         try:
             await self._answer(scope, headers, receive, answer)
         except Refusal as refusal:
@@ -456,7 +456,8 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
     """The body. Raises TooLarge, NotJson for another type, and InvalidRequest when it does not arrive in time."""
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        await _drain(receive)
+        if b"expect" not in headers:
+            await _drain(receive)
         raise _too_large()
     try:
         body = await within(BODY_SECONDS, _whole_body(receive))
@@ -504,10 +505,11 @@ def _too_large() -> TooLarge:
 class _Answer:
     """Writes one response."""
 
-    def __init__(self, send: Send, request_id: str, head_only: bool) -> None:
+    def __init__(self, send: Send, request_id: str, head_only: bool, body_may_not_come: bool) -> None:
         self._send = send
         self.request_id = request_id
         self._head_only = head_only
+        self._body_may_not_come = body_may_not_come
         self.principal = _NOBODY
         self.status = 0
         self.code: str | None = None
@@ -540,6 +542,8 @@ class _Answer:
         status, body = problem(refusal, self.request_id)
         self.code = refusal.code
         headers = []
+        if self._body_may_not_come:  # and then nobody could tell the next request from it
+            headers.append((b"connection", b"close"))
         if isinstance(refusal, NotAuthenticated):
             headers.append((b"www-authenticate", b'Bearer realm="tallyhold"'))
         if isinstance(refusal, MethodNotAllowed):

@@ -7,7 +7,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.api.server import A_JOB, Client, Json, Platform, Unchanged, a_job, a_key, done, refused, wrong_fields
+from tests.api.server import (
+    A_JOB,
+    Client,
+    Json,
+    Platform,
+    Response,
+    Unchanged,
+    a_job,
+    a_key,
+    done,
+    raw,
+    refused,
+    wrong_fields,
+)
 
 VARIANT = A_JOB["variants"][0]
 QUESTION = VARIANT["feedbackQuestions"][0]
@@ -90,6 +103,27 @@ def test_a_body_that_never_ends_is_refused_when_it_is_too_large(platform: Platfo
     headers = {"authorization": f"Bearer {owner.key}", "content-type": "application/json"}
     with Unchanged(owner):
         refused(platform.http.post("/jobs", content=pieces, headers=headers), 413, "too_large")
+
+
+def test_who_asks_before_sending_is_refused_without_having_to_send(platform: Platform, owner: Client) -> None:
+    """No 100 (Continue) goes before the answer; the body may or may not follow, so the connection ends with it."""
+
+    def ask(key: str, size: int) -> Response:
+        return raw(
+            platform.url,
+            f"POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {size}\r\nExpect: 100-continue\r\n\r\n".encode(),
+        )
+
+    refused(ask(owner.key, ONE_MIB + 1), 413, "too_large")
+    refused(ask("th_nobody", 10), 401, "not_authenticated")
+
+
+def test_who_asks_before_sending_is_told_to_go_on(platform: Platform, owner: Client) -> None:
+    headers = {"authorization": f"Bearer {owner.key}", "content-type": "application/json", "expect": "100-continue"}
+    created = platform.http.post("/jobs", json=A_JOB, headers=headers)
+    done(created, 201)
+    assert "connection" not in created.headers
 
 
 def test_a_body_in_pieces_is_read_as_one(platform: Platform, owner: Client) -> None:
