@@ -57,7 +57,9 @@ class Gateway:
         """Reversals of payouts that were told, with the same amount."""
         self._booked: dict[str, _Booked] = {}
         self._paid_out: dict[str, PaidOut] = {}
-        self._taken_in: dict[str, Instant] = {}
+        self._first_given: dict[str, Instant] = {}
+        """The SHA-256 of statements, and the ends of the earliest periods for which they were given."""
+        self._ends_given: set[Instant] = set()
         self._taken_until: set[Instant] = set()
         self._found: list[Break] = []
         self.totals: dict[str, tuple[int, int, int, int]] = {}
@@ -142,8 +144,11 @@ class Gateway:
         event = recorded.event
         if isinstance(event, books.Reconciled) and event.as_of is not None:
             for file in event.statements:
-                self._taken_in.setdefault(file.sha256, event.as_of)
-        elif isinstance(event, books.MonthClosed) and event.ends_at - 1 in self._taken_in.values():
+                if not file.of_bank:
+                    self._ends_given.add(event.as_of)
+                    before = self._first_given.get(file.sha256, event.as_of)
+                    self._first_given[file.sha256] = min(before, event.as_of)
+        elif isinstance(event, books.MonthClosed) and event.ends_at - 1 in self._ends_given:
             self._taken_until.add(event.ends_at)
 
     # What differs
@@ -196,7 +201,7 @@ class Gateway:
     def _is_of_later_statement(self, booked: _Booked) -> bool:
         """Whether it came with the statement of a later period: that of this one need not tell of it."""
         until = self._period.as_of
-        return until is not None and self._taken_in.get(booked.statement, until) > until
+        return until is not None and self._first_given.get(booked.statement, until) > until
 
     def _payouts_that_differ(self) -> Iterator[Break]:
         told = self._told_payouts()
