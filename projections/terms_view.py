@@ -39,6 +39,15 @@ def terms_view(terms: Terms, posting_ends_at: Instant) -> dict[str, Any]:
     }
 
 
+def pay_view(terms: Terms) -> dict[str, Any]:
+    """By which rules an assignment is paid, so that its tester can check it."""
+    return {
+        "paymentRules": [payment_rule_view(rule) for rule in terms.payment_rules],
+        "taskPaidTimeLimitMinutes": terms.paid_limit_minutes,
+        "taskHardTimeLimitMinutes": terms.hard_limit_minutes,
+    }
+
+
 def payment_rule_view(rule: PaymentRule) -> dict[str, Any]:
     """One part of a tester's pay, as the owner has posted it."""
     if rule.type is PayKind.FIXED:

@@ -13,7 +13,7 @@ from domain.job.terms import Terms
 from domain.sealed import SealedText, answers_place, claim_place
 from projections.json import text, to_json
 from projections.ledger import entry_id
-from projections.terms_view import terms_view, variant_view
+from projections.terms_view import pay_view, terms_view, variant_view
 from projections.times import iso, iso_or_none
 
 Row = Mapping[str, Any]
@@ -144,8 +144,9 @@ def assignment_settlement(row: Row, job_settlement: str | None) -> str | None:
     return own or _OF_ALL[job_settlement]
 
 
-def tester_assignment(row: Row, variant: dict[str, Any], opens: Opens) -> dict[str, Any]:
-    """One assignment as its tester sees it; its row is joined with its job's settlement and with the claim on it."""
+def tester_assignment(row: Row, terms: Terms, opens: Opens) -> dict[str, Any]:
+    """One assignment as its tester sees it; its row is joined with its job's, with the dispute and with the claim."""
+    variant = variant_of(row, terms)
     return {
         "id": row["assignment_id"],
         "jobId": row["job_id"],
@@ -160,6 +161,7 @@ def tester_assignment(row: Row, variant: dict[str, Any], opens: Opens) -> dict[s
         "settlementStatus": assignment_settlement(row, row["job_settlement"]),
         "dispute": _claim(row, opens),
         "variant": variant,
+        **pay_view(terms),
     }
 
 
@@ -171,6 +173,7 @@ def _claim(row: Row, opens: Opens) -> dict[str, Any] | None:
     return {
         "category": row["category"],
         "description": opened(row, "description", claim_place, opens),
+        "ofAll": flags_view(row),
         "statementsGiven": given,
         "statementsLeft": MAX_STATEMENTS - given if is_open else 0,
     }

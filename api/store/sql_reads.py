@@ -265,7 +265,7 @@ class SQLReads:
         return self._tester_assignment(self._one(_TESTER_ASSIGNMENT + "WHERE a.assignment_id = ?", str(assignment_id)))
 
     def _tester_assignment(self, row: Row) -> dict[str, Any]:
-        return views.tester_assignment(row, views.variant_of(row, _created(row).terms), self._opens)
+        return views.tester_assignment(row, _created(row).terms, self._opens)
 
     def wallet(self, tester_id: UUID) -> dict[str, Any]:
         return views.wallet(self._one("SELECT * FROM wallets WHERE tester_id = ?", str(tester_id)))
@@ -465,9 +465,9 @@ class SQLReads:
 
 
 _TESTER_ASSIGNMENT = (
-    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, state, category, description, statements "
+    "SELECT a.*, jobs.settlement_status AS job_settlement, maxima, state, category, description, statements, flags "
     "FROM assignments a JOIN jobs ON jobs.job_id = a.job_id JOIN stored_events e ON e.position = jobs.position "
-    "LEFT JOIN claims ON claims.assignment_id = a.assignment_id "
+    "LEFT JOIN claims ON claims.assignment_id = a.assignment_id LEFT JOIN disputes ON disputes.job_id = a.job_id "
 )
 
 CLAIMS_ON_A_PAGE = 1_000

@@ -134,9 +134,8 @@ def _stop(job: Job, now: Instant, cause: e.StopCause) -> tuple[e.JobEvent, ...]:
 
 def _settle(job: Job, now: Instant) -> tuple[e.JobEvent, ...]:
     if job.at_work:
-        raise TestersAtWork(
-            "Testers are at work; stop the job, and it settles when the last one is done.", atWork=job.at_work
-        )
+        how = "it settles by itself" if job.phase is Phase.CLOSING else "stop the job, and it settles"
+        raise TestersAtWork(f"Testers are at work; {how} when the last one is done.", atWork=job.at_work)
     return begin_settlement(job, now)
 
 
@@ -161,7 +160,8 @@ def _take(command: c.TakeSlot, job: Job, now: Instant) -> tuple[e.JobEvent, ...]
         raise LegalAgreementsRequired("Accept the job's legal agreements: send acceptLegalAgreements true.")
     variant = open_variant(job, eligible)
     if variant is None:
-        raise NoSlotsLeft("Every slot of this job is taken.")
+        kept = "The slots that are left are kept for testers whom this job asks for in particular."
+        raise NoSlotsLeft(kept if job.open_slots else "Every slot of this job is taken.")
     taken = e.SlotTaken(
         assignment_id=command.assignment_id,
         tester_id=command.tester_id,

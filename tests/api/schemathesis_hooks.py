@@ -16,7 +16,7 @@ BEYOND_A_SCHEMA: Mapping[str, str] = {
     "submitTask": r"/answers/.*|/proofValue",
     "registerPrincipal": r"/name",
     "issueKey": r"/principalId",
-    "reconcile": r"/(asOf|knownAt|timezone)|/statements(/\d+/content)?",
+    "reconcile": r"/(from|asOf|knownAt|timezone)|/statements(/\d+/content)?",
     "listEvents": r"\?after",
     "followEvents": r"\?(after|types)",
     "getJob": r"\?(asOf|knownAt|version)",

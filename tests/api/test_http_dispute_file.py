@@ -77,6 +77,15 @@ def test_the_file_names_the_version_that_a_verdict_may_rest_on(platform: Platfor
     done(platform.operator.post(path, asked, headers={"if-match": now}))
 
 
+def test_a_tester_sees_what_is_claimed_of_all(platform: Platform, owner: Client) -> None:
+    ann, job_id = platform.tester(), owner.post_job(1)
+    assignment_id = ann.complete(job_id)
+    done(owner.post(f"/owner/jobs/{job_id}/dispute", {"suspectedFraud": True}))
+    claim = done(ann.get(f"/tester/assignments/{assignment_id}"))["dispute"]
+    assert claim["ofAll"] == {**dict.fromkeys(FLAGS, False), "suspectedFraud": True}
+    assert (claim["category"], claim["description"], claim["statementsLeft"]) == (None, None, MAX_STATEMENTS)
+
+
 def test_a_tester_sees_the_claim_and_states_five_times(platform: Platform, owner: Client) -> None:
     (ann,) = platform.testers(1)
     job_id, (first,) = disputed(owner, [ann], description="Single words.")
@@ -85,7 +94,7 @@ def test_a_tester_sees_the_claim_and_states_five_times(platform: Platform, owner
         claim: Json = done(ann.get(f"/tester/assignments/{first}"))["dispute"]
         return claim
 
-    said = {"category": "low_quality", "description": "Single words."}
+    said = {"category": "low_quality", "description": "Single words.", "ofAll": dict.fromkeys(FLAGS, False)}
     assert seen() == {**said, "statementsGiven": 0, "statementsLeft": MAX_STATEMENTS}
     before = done(ann.get("/tester/wallet")), owner.balance(), done(owner.get("/owner/ledger"))
     for number in range(1, MAX_STATEMENTS + 1):

@@ -70,6 +70,9 @@ def test_a_job_is_offered_taken_started_handed_in_approved_and_paid(platform: Pl
         "payoutCents": None,
         "settlementStatus": None,
         "dispute": None,
+        "paymentRules": [{"type": "fixed", "amountCents": 300}],
+        "taskPaidTimeLimitMinutes": None,
+        "taskHardTimeLimitMinutes": 30,
     }
     assert view["variant"]["url"] == "https://example.com/landing"
     assert [question["id"] for question in view["variant"]["feedbackQuestions"]] == ["rating"]

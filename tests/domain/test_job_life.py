@@ -274,7 +274,9 @@ def test_a_paused_job_can_be_cancelled_with_testers_at_work() -> None:
 
 def test_settling_waits_for_those_at_work() -> None:
     busy = JOB_SPEC.given(*an_active_job(), *done_by(ALICE), taken_by(BOB))
-    busy.when(c.SettleJob()).then_refused(TestersAtWork)
+    assert "stop the job" in busy.when(c.SettleJob()).then_refused(TestersAtWork).detail
+    stopped = busy.when(c.StopJob()).then(e.Stopped(cause=e.StopCause.OWNER))
+    assert "settles by itself" in stopped.when(c.SettleJob()).then_refused(TestersAtWork).detail
 
 
 def test_settling_keeps_what_was_completed_and_releases_the_rest() -> None:

@@ -173,7 +173,7 @@ def test_a_slot_that_another_minimum_needs_is_not_given_away() -> None:
     variants = (variant(0, 0, 3), variant(1, 2, 2, audience_filters=(GROWN_UPS,)))
     job = JOB_SPEC.given(*an_active_job(3, variants=variants))
     job = job.when(take_by(ALICE)).then(taken_by(ALICE, variant_id=FIRST_VARIANT))
-    job.when(take_by(BOB)).then_refused(NoSlotsLeft)
+    assert "in particular" in job.when(take_by(BOB)).then_refused(NoSlotsLeft).detail
 
 
 def test_a_variant_at_its_maximum_is_closed() -> None:
@@ -205,7 +205,7 @@ def test_a_full_job_takes_nobody_even_if_a_minimum_is_lacking() -> None:
         taken_by(BOB, variant_id=THIRD_VARIANT),
     )
     assert full.state.open_slots == 0
-    full.when(take_by(CAROL)).then_refused(NoSlotsLeft)
+    assert "Every slot" in full.when(take_by(CAROL)).then_refused(NoSlotsLeft).detail
 
 
 def lacking(job: Job, variant: Variant) -> int:

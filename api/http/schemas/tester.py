@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page
-from api.http.schemas.disputes import ClaimCategory
+from api.http.schemas.disputes import ClaimCategory, DisputeFlags
 from api.http.schemas.fields import IdOut, InstantOut, RequiredText, Secret
 from api.http.schemas.job_answers import (
     LegalAgreementAnswer,
@@ -84,10 +84,14 @@ class StatementAnswer(Answer):
 
 
 class ClaimView(Answer):
-    """What the owner says of the tester's work; null words where the whole job was disputed, or data was erased."""
+    """What the owner says of the tester's work; null where only ``ofAll`` says it, or data was erased.
+
+    ``ofAll`` is what the owner says of the whole job.
+    """
 
     category: ClaimCategory | None
     description: str | None
+    of_all: DisputeFlags
     statements_given: int
     statements_left: int
 
@@ -108,6 +112,9 @@ class AssignmentView(Answer):
     settlement_status: SettlementStatusName | None
     dispute: ClaimView | None
     variant: VariantTerms
+    payment_rules: list[PaymentRuleAnswer]
+    task_paid_time_limit_minutes: int | None
+    task_hard_time_limit_minutes: int
 
 
 class AssignmentViewPage(Page[AssignmentView]):
