@@ -178,6 +178,9 @@ class SealingKeys(Protocol):
     def wrapped(self, person_id: UUID) -> bytes | None:
         """A person's key; null if there is none, or none any more."""
 
+    def is_destroyed(self, person_id: UUID) -> bool:
+        """Whether a person had a key, or could have had one, and never will again."""
+
     def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
         """Keep a person's first key, and which master key wraps it; nothing if the person ever had one."""
 

@@ -80,6 +80,10 @@ class Seals:
             self._keys.add(person_id, self._master.wrap(self._chance(KEY_BYTES)), self._master.name)
         return self._cipher(person_id) is not None
 
+    def is_erased(self, person_id: UUID) -> bool:
+        """Whether a person's key was destroyed. Unlike ``make_key`` it changes nothing."""
+        return not self.knows(person_id) and self._keys.is_destroyed(person_id)
+
     def seal(self, person_id: UUID, place: str, text: str) -> SealedText | None:
         """The text under the person's key, which is made if there is none yet; null if it was destroyed."""
         cipher = self._cipher(person_id)

@@ -148,9 +148,18 @@ class Service:
         if self.has_due():
             await self.committer.catch_up()
 
-    async def prepare_to_seal(self, person_id: UUID) -> None:
-        """Make a person's sealing key where there is none, off the command's path. Raises Forbidden after erasure."""
-        if not self.seals.knows(person_id) and not await asyncio.to_thread(self.seals.make_key, person_id):
+    async def prepare_to_seal(self, person_id: UUID, context: Context) -> None:
+        """Make a person's sealing key where there is none, off the command's path; a dry run makes none.
+
+        Raises Forbidden after erasure.
+        """
+        if self.seals.knows(person_id):
+            return
+        if context.dry_run:
+            is_erased = await asyncio.to_thread(self.seals.is_erased, person_id)
+        else:
+            is_erased = not await asyncio.to_thread(self.seals.make_key, person_id)
+        if is_erased:
             raise Forbidden("Your data was erased at your request; nothing more can be recorded about you.")
 
     def has_due(self) -> bool:

@@ -41,6 +41,11 @@ class _Keys:
             rows = self._run(f"SELECT wrapped FROM {self._table} WHERE person_id = ?", (str(person_id),))
         return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
 
+    def is_destroyed(self, person_id: UUID) -> bool:
+        with self._lock:
+            rows = self._run(f"SELECT wrapped FROM {self._table} WHERE person_id = ?", (str(person_id),))
+        return bool(rows) and rows[0][0] is None
+
     def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
         with self._lock:
             self._add(str(person_id), wrapped, master)

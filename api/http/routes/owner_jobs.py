@@ -42,8 +42,8 @@ def _command_and_words(body: DisputeBody) -> tuple[c.DisputeJob, use_cases.Dispu
 
 async def _dispute(call: Call) -> Reply:
     command, words = call.body
-    if not call.context.dry_run and (words.platform_issue or words.billing_discrepancy):
-        await call.service.prepare_to_seal(call.principal.id)
+    if words.platform_issue or words.billing_discrepancy:
+        await call.service.prepare_to_seal(call.principal.id, call.context)
     return await call.command(use_cases.dispute_job(call.ids["id"], command, words))
 
 

@@ -32,8 +32,7 @@ async def _offered(call: Call) -> Shown:
 async def _take(call: Call) -> Reply:
     public_id = call.principal.public_id
     assert public_id is not None, "every tester has one"
-    if not call.context.dry_run:
-        await call.service.prepare_to_seal(call.principal.id)
+    await call.service.prepare_to_seal(call.principal.id, call.context)
     taking = call.body.to_command(new_id(), call.principal.id, public_id)
     return await call.command(use_cases.take_slot(call.ids["id"], taking))
 
