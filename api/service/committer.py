@@ -47,7 +47,7 @@ from domain.access.events import AccessEvent, KeyRevoked
 from domain.catalogue import NAMES
 from domain.credits.decider import CREDITS
 from domain.decider import Decider
-from domain.errors import InvariantBroken, Refusal
+from domain.errors import FieldProblem, InvalidRequest, InvariantBroken, Refusal
 from domain.job.commands import PassDeadline
 from domain.job.decider import JOB
 from domain.job.events import PayoutGranted
@@ -80,6 +80,8 @@ WrittenListener: TypeAlias = Callable[[int, int, Sequence[Changed] | None], None
 the read models were made anew."""
 
 _encode = msgspec.json.Encoder().encode
+REFUSED = 400
+"""The status of a kept answer that is a refusal; its body are the wrong fields."""
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -585,6 +587,9 @@ class Committer:
         if answer.refusal is not None:
             if work.ends_purchase is not None:
                 flush.ended.append((work.ends_purchase, None))
+            if work.context.scope is not None and isinstance(answer.refusal, InvalidRequest):
+                position = flush.head.position + len(flush.events)
+                flush.kept[work.context.scope] = _kept_refusal(work.context, answer.refusal, position)
             return answer.refusal
         reply = Reply(
             status=answer.status,
@@ -635,11 +640,20 @@ def _kept(scope: bytes, fingerprint: bytes, reply: Reply, answer: Answer) -> Kep
     )
 
 
+def _kept_refusal(context: Context, refusal: InvalidRequest, position: int) -> KeptAnswer:
+    """Of a command that was refused and counted: a repeat must not count again."""
+    assert context.scope is not None
+    body = _encode(refusal.problems)
+    return KeptAnswer(context.scope, context.fingerprint, REFUSED, body, None, None, position)
+
+
 def _replay(kept: KeptAnswer, context: Context) -> Reply:
     if kept.fingerprint != context.fingerprint:
         raise IdempotencyMismatch("This idempotency key was used for another request; use a new key.")
     if kept.status == 0:
         raise IdempotencyInProgress("The command with this idempotency key is still at work; ask again.")
+    if kept.status == REFUSED:
+        raise InvalidRequest(msgspec.json.decode(kept.body, type=list[FieldProblem]))
     return Reply(kept.status, kept.body, kept.location, kept.etag, kept.position, replayed=True)
 
 

@@ -14,6 +14,7 @@ from tests.api.server import (
     Response,
     Unchanged,
     a_job,
+    a_key,
     done,
     refused,
     wrong_fields,
@@ -322,6 +323,17 @@ def test_a_wrong_proof_counts_and_after_five_it_is_locked(owner: Client, tester:
         refused(submit(tester, assignment, proofValue="sesame"), 409, "proof_locked")
         refused(submit(tester, assignment, proofValue="guess"), 409, "proof_locked")
     assert done(tester.post(f"/tester/assignments/{assignment}/return"))["status"] == "returned"
+
+
+def test_a_wrong_proof_that_is_repeated_counts_once(owner: Client, tester: Client) -> None:
+    """Who had no answer asks again with the same idempotency key."""
+    assignment = tester.start(owner.post_job(1, **SESAME))
+    path, key, before = f"/tester/assignments/{assignment}/submit", a_key(), tester.position()
+    for _ in range(6):
+        assert wrong_fields(tester.post(path, {**ANSWERS, "proofValue": "guess"}, headers=key)) == ["/proofValue"]
+        assert tester.position() == before + 1
+    refused(tester.post(path, {**ANSWERS, "proofValue": "sesame"}, headers=key), 422, "idempotency_mismatch")
+    done(submit(tester, assignment, proofValue="sesame"))
 
 
 def test_four_wrong_proofs_leave_one_more_try(owner: Client, tester: Client) -> None:
