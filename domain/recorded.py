@@ -39,8 +39,8 @@ class Recorded(NamedTuple, Generic[E]):
 
     ``position`` is its place in the whole log, from 1 and without gaps; ``version`` its place in its stream,
     from 1. ``occurred_at`` is when it became true (for a deadline: the deadline itself), ``recorded_at`` when
-    it was written. ``correlation_id`` is shared by all events of one operation; ``causation_id`` is the event
-    that led to this one, null for the first.
+    it was written; neither is ever earlier than that of the event before it in the log. ``correlation_id`` is shared
+    by all events of one operation; ``causation_id`` is the event that led to this one, null for the first.
     """
 
     stream: UUID

@@ -489,8 +489,12 @@ class Committer:
         return count
 
     def _pass(self, due: Due, flush: _Flush) -> Instant | None:
-        """Write one deadline, stamped with its own time; the deadline that it sets, if any."""
-        work = self._work(Context(SYSTEM), flush, self, now=due.deadline.due_at)
+        """Write one deadline, stamped with its own time; the deadline that it sets, if any.
+
+        One that had been set aside may come after events that are later than it. It is stamped with the last one's
+        time: the log is in the order of time, and what was decided meanwhile rests on what stood.
+        """
+        work = self._work(Context(SYSTEM), flush, self, now=max(due.deadline.due_at, self._last_occurred(flush)))
         try:
             events = work.command_job(due.job_id, PassDeadline(deadline=due.deadline))
             if not events:
@@ -501,6 +505,10 @@ class Committer:
             raise _Poison(None, due.job_id) from error
         flush.events += work.events
         return min((x for x in (getattr(e, "deadline", None) for e in events) if x is not None), default=None)
+
+    def _last_occurred(self, flush: _Flush) -> Instant:
+        written = flush.events or flush.appended
+        return written[-1].occurred_at if written else self._store.last_occurred()
 
     # -- commands ----------------------------------------------------------------------------------------------
 

@@ -143,6 +143,9 @@ class Store(Protocol):
     def next_due(self, without: Sequence[UUID]) -> Instant | None:
         """When the next deadline passes."""
 
+    def last_occurred(self) -> Instant:
+        """When the last event of a log that is not empty occurred."""
+
     def granted_cents(self, tester_id: UUID) -> int:
         """All payouts granted to a tester up to the beginning of the transaction."""
 

@@ -17,6 +17,7 @@ from domain.job.deadlines import Deadline, DeadlineKind
 from domain.job.state import Assignment, AssignmentStatus
 from domain.recorded import Recorded
 from domain.times import DAY, Instant
+from projections.audit import read_sketch
 from projections.json import text, uuid
 from projections.read_model import Change
 from projections.replay import changes, views_version
@@ -164,6 +165,10 @@ class SQLStore:
         aside = [str(job_id) for job_id in without]
         due_at: Instant | None = self._session.read(f"SELECT {_earliest(aside)}", aside * 2)[0][0]
         return due_at
+
+    def last_occurred(self) -> Instant:
+        ((state,),) = self._session.read("SELECT state FROM stored_events WHERE position = ?", (self._position,))
+        return read_sketch(state).occurred_at
 
     def granted_cents(self, tester_id: UUID) -> int:
         row = first(self._session.read("SELECT granted_cents FROM wallets WHERE tester_id = ?", (str(tester_id),)))

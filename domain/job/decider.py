@@ -61,7 +61,7 @@ def decide(command: c.JobCommand, job: Job | None, now: Instant) -> tuple[e.JobE
         case c.GiveStatement():
             return disputes.state(command, _assignment(job, command.assignment_id))
         case c.PassDeadline():
-            return _pass_deadline(command, job)
+            return _pass_deadline(command, job, now)
         case c.PauseJob() if phase is Phase.ACTIVE:
             return (e.Paused(),)
         case c.PauseJob() if phase is Phase.PAUSED:
@@ -259,18 +259,18 @@ def _return(assignment: Assignment, job: Job, now: Instant) -> tuple[e.JobEvent,
     return (returned, *after_leaving(job, now))
 
 
-def _pass_deadline(command: c.PassDeadline, job: Job) -> tuple[e.JobEvent, ...]:
-    """What a deadline sets off, at the deadline itself; nothing if it no longer stands."""
+def _pass_deadline(command: c.PassDeadline, job: Job, now: Instant) -> tuple[e.JobEvent, ...]:
+    """What a deadline sets off; nothing if it no longer stands."""
     due = command.deadline
     match due.kind:
         case DeadlineKind.POSTING_END if job.phase in _TAKES_COMMANDS and job.posting_ends_at == due.due_at:
-            return _stop(job, due.due_at, e.StopCause.POSTING_ENDED)
+            return _stop(job, now, e.StopCause.POSTING_ENDED)
         case DeadlineKind.AUTO_APPROVAL if (
             job.phase is Phase.PENDING_APPROVAL and job.settlement_deadline == due.due_at
         ):
             return disputes.approve(job)
         case DeadlineKind.RESERVATION | DeadlineKind.HARD_LIMIT:
-            return _run_out(command, job)
+            return _run_out(command, job, now)
         case _:
             return ()
 
@@ -281,7 +281,7 @@ _WAITING_FOR = {
 }
 
 
-def _run_out(command: c.PassDeadline, job: Job) -> tuple[e.JobEvent, ...]:
+def _run_out(command: c.PassDeadline, job: Job, now: Instant) -> tuple[e.JobEvent, ...]:
     due = command.deadline
     assignment = job.assignments.get(due.assignment_id) if due.assignment_id else None
     if assignment is None or assignment.due_at != due.due_at or assignment.status is not _WAITING_FOR[due.kind]:
@@ -291,7 +291,7 @@ def _run_out(command: c.PassDeadline, job: Job) -> tuple[e.JobEvent, ...]:
         ran_out = e.ReservationExpired(assignment_id=assignment.id, tester_id=assignment.tester_id)
     else:
         ran_out = e.TaskTimedOut(assignment_id=assignment.id, tester_id=assignment.tester_id)
-    return (ran_out, *after_leaving(job, due.due_at, by_deadline=True))
+    return (ran_out, *after_leaving(job, now, by_deadline=True))
 
 
 JOB: Decider[c.JobCommand, Job, e.JobEvent] = Decider(decide, evolve)

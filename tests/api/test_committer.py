@@ -19,6 +19,7 @@ from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
 from api.service.ports import ALL, Begun, DigestStep, Head, StoreFailed
+from api.service.reads import LedgerFilter, Moment
 from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, VersionMismatch
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
@@ -32,6 +33,7 @@ from domain.job import commands as c
 from domain.job.events import Cancelled, Paused, TaskTimedOut
 from domain.recorded import Recorded
 from domain.times import DAY, HOUR, MINUTE, SECOND, Instant
+from projections.audit import EventFilter
 from tests.builders import ALICE, ANSWERS, BOB, OWNER, Person, some_terms, take_by
 from tests.given import NOW
 from tests.local import (
@@ -488,6 +490,34 @@ def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Where
             assert isinstance(await local.ask(posted(OTHER_JOB_ID)), Reply)
 
     run(story())
+
+
+def test_a_deadline_that_was_set_aside_is_tried_again_and_keeps_the_log_in_the_order_of_time(where: Where) -> None:
+    """Looking back finds the holds of both jobs until the first is given up, and nothing in between."""
+
+    async def story() -> None:
+        async with Local(where, make_store=Choking) as local:
+            await all_done(local.ask(bought(2 * HOLD)), local.ask(posted()))
+            local.clock.at = NOW + 2 * HOUR
+            await local.ask(posted(OTHER_JOB_ID))
+            assert local.committer.set_aside == {JOB_ID}
+        async with Local(where, HandClock(NOW + 4 * HOUR)) as local:
+            times = [one.occurred_at - NOW for one in local.audit.events(EventFilter(), 0, None, 100).events]
+            assert times == sorted(times)
+            assert times[-3:] == [2 * HOUR, 3 * HOUR, 3 * HOUR], "the second job's own deadline passed in its time"
+            early = LedgerFilter(OWNER, to_instant=NOW + 90 * MINUTE)
+            late = LedgerFilter(OWNER, from_instant=NOW + 90 * MINUTE)
+            assert entry_types(local, early) == ["credit_purchase", "escrow_hold"]
+            assert entry_types(local, late) == ["escrow_hold", "escrow_release_cancelled", "escrow_release_cancelled"]
+            for hours, free in ((1, HOLD), (2, HOLD), (3, 2 * HOLD)):
+                position = local.audit.position_at(Moment(as_of=NOW + hours * HOUR))
+                assert local.audit.billing_at(OWNER, position) == (free, 2 * HOLD - free)
+
+    run(story())
+
+
+def entry_types(local: Local, wanted: LedgerFilter) -> list[str]:
+    return [entry["type"] for entry in local.reads.ledger(wanted, None, 50).items]
 
 
 # Repeats

@@ -58,7 +58,7 @@ class Life:
         while due := [deadline for deadline in self.deadlines() if deadline.due_at <= self.now]:
             first = min(due, key=lambda deadline: (deadline.due_at, deadline.kind))
             before = self.version
-            assert self._decide(c.PassDeadline(deadline=first), self.now) is None
+            assert self._decide(c.PassDeadline(deadline=first), first.due_at) is None
             assert self.version > before, f"{first} was pending and did nothing"
 
     def deadlines(self) -> list[Deadline]:

@@ -86,7 +86,7 @@ def test_a_task_runs_out_of_time() -> None:
 
 def test_the_last_one_to_run_out_in_a_closing_job_ends_it_at_the_deadline() -> None:
     closing = JOB_SPEC.given(*an_active_job(), *done_by(ALICE), taken_by(BOB), started_by(BOB), stopped())
-    closing.when(hard_limit_of(BOB), at=MUCH_LATER).then(timed_out_for(BOB), settled(390, 1560, at=HARD_LIMIT))
+    closing.when(hard_limit_of(BOB), at=HARD_LIMIT).then(timed_out_for(BOB), settled(390, 1560, at=HARD_LIMIT))
 
 
 def test_when_all_ran_out_the_reason_says_so() -> None:
@@ -102,8 +102,15 @@ def test_the_end_of_posting_closes_a_job_as_stopping_does() -> None:
     busy = JOB_SPEC.given(*an_active_job(), taken_by(ALICE))
     busy.when(posting_end(), at=MUCH_LATER).then(stopped(StopCause.POSTING_ENDED))
     done = JOB_SPEC.given(*an_active_job(), *done_by(ALICE))
-    done.when(posting_end(), at=MUCH_LATER).then(settled(390, 1560, at=POSTED_UNTIL))
+    done.when(posting_end(), at=POSTED_UNTIL).then(settled(390, 1560, at=POSTED_UNTIL))
     JOB_SPEC.given(*an_active_job()).when(posting_end(), at=MUCH_LATER).then(cancelled(1950))
+
+
+def test_an_owner_has_the_whole_time_to_decide_also_after_a_deadline_that_passed_late() -> None:
+    done = JOB_SPEC.given(*an_active_job(), *done_by(ALICE))
+    done.when(posting_end(), at=MUCH_LATER).then(settled(390, 1560, at=MUCH_LATER))
+    closing = JOB_SPEC.given(*an_active_job(), *done_by(ALICE), taken_by(BOB), started_by(BOB), stopped())
+    closing.when(hard_limit_of(BOB), at=MUCH_LATER).then(timed_out_for(BOB), settled(390, 1560, at=MUCH_LATER))
 
 
 def test_a_pause_does_not_stretch_the_posting_window() -> None:
