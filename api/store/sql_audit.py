@@ -1,8 +1,8 @@
 """The audit trail's reads. What a page looks at is bounded, however long the log is and whatever is asked."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from itertools import chain
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,6 @@ from projections.times import iso
 MAX_BLOCKS = 2_048
 """Blocks of the index that one page looks at."""
 BLOCKS_AT_ONCE = 64
-MAX_OF_COMMAND = 1_000
-"""Events among which the first one of a command is looked for."""
 MAX_SCANNED = 4_096
 """Events that one page looks at; a page that has found too few by then is short, and the next one goes on."""
 
@@ -178,7 +176,7 @@ class SQLAudit:
         return sums[0], sums[1]
 
     def event(self, position: int) -> Recorded[Any] | None:
-        row = first(self._reader.rows(_EVENTS + "WHERE position = ?", (position,)))
+        row = first(self.rows_at([position]))
         return self._seals.opened(_recorded(row)) if row else None
 
     def stored(self, position: int) -> Stored:
@@ -190,20 +188,22 @@ class SQLAudit:
         return read_tile(self._reader, level, number)
 
     def first_of_command(self, recorded: Recorded[Any]) -> Recorded[Any]:
-        """The events of a command lie together in the log; of a purchase, which takes two, in its owner's stream."""
-        if recorded.event_id == recorded.correlation_id:
-            return recorded
-        before = self._reader.rows(
-            _EVENTS + "WHERE position < ? ORDER BY position DESC LIMIT ?", (recorded.position, MAX_OF_COMMAND)
-        )
-        in_stream = self._reader.rows(
-            _EVENTS + "WHERE originator_id = ? AND originator_version < ? ORDER BY originator_version DESC LIMIT ?",
-            (recorded.stream.hex, recorded.version, MAX_OF_COMMAND),
-        )
-        same = [
-            one for one in map(_recorded, chain(before, in_stream)) if one.correlation_id == recorded.correlation_id
-        ]
-        return min(same, key=attrgetter("position"), default=recorded)
+        """A command's events lie together in the log, so that a binary search finds the first; those of a purchase do
+        not, and its row names the first."""
+        command = recorded.correlation_id
+        purchase = first(self._reader.rows("SELECT position FROM purchases WHERE purchase_id = ?", (str(command),)))
+        if purchase is not None:
+            return self._opened_at(purchase[0])
+        positions = range(recorded.position + 1)
+        begin = bisect_left(positions, True, lo=1, key=lambda at: self._recorded_at(at).correlation_id == command)
+        return self._opened_at(begin)
+
+    def _opened_at(self, position: int) -> Recorded[Any]:
+        return self._seals.opened(self._recorded_at(position))
+
+    def _recorded_at(self, position: int) -> Recorded[Any]:
+        (row,) = self.rows_at([position])
+        return _recorded(row)
 
     def name_of(self, principal_id: UUID) -> str | None:
         row = first(self._reader.rows("SELECT name FROM principals WHERE principal_id = ?", (str(principal_id),)))

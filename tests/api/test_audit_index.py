@@ -11,14 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.service.credits import complete_purchase, rehearse_purchase, start_purchase
+from api.service.ids import new_id
 from api.service.reads import EventPage
+from api.service.work import Answer, Work
 from api.store import sql_audit
 from api.store.audit_index import index_key
 from api.store.sql_audit import SQLAudit
 from domain.catalogue import NAMES
 from domain.recorded import Recorded
 from projections.audit import EventFilter
-from tests.local import a_digest, audit_of, execute, query, work_through
+from tests.builders import OWNER
+from tests.local import Local, Where, a_digest, audit_of, execute, query, run, work_through
 from tests.simulation.books import File
 from tests.simulation.living import live
 
@@ -162,6 +166,52 @@ def test_what_two_processes_work_through_at_once_is_done_once(path: Path) -> Non
             one.keep(step)
             other.keep(same)
         assert one.position() == other.position() == one.head()[1]
+
+
+def test_each_event_of_a_life_belongs_to_the_first_one_of_its_command(path: Path) -> None:
+    firsts: dict[UUID, int] = {}
+    with audit_of(path) as audit:
+        for one in File(path).recorded:
+            began = firsts.setdefault(one.correlation_id, one.position)
+            assert audit.first_of_command(one).position == began
+
+
+def many_purchases(work: Work) -> Answer:
+    """One command with more than a thousand events, all of the owner's credits."""
+    for _ in range(600):
+        rehearse_purchase(OWNER, new_id(), 100)(work)
+    return Answer({})
+
+
+def test_the_first_event_of_a_long_command_is_found(where: Where) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            before = (await local.ask(rehearse_purchase(OWNER, new_id(), 100))).position
+            last = (await local.ask(many_purchases)).position
+            assert last == before + 1_200
+            for position in (before + 1, before + 2, last):
+                assert first_of_command(local, position) == before + 1
+
+    run(story())
+
+
+def test_a_purchase_begins_with_its_start_whatever_happened_before_the_gateway_answered(where: Where) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            purchase = new_id()
+            started = await local.ask(start_purchase(OWNER, purchase, 100), correlation_id=purchase)
+            await local.ask(many_purchases)
+            completed = await local.ask(complete_purchase(OWNER, purchase, "ref"), correlation_id=purchase)
+            for reply in (started, completed):
+                assert first_of_command(local, reply.position) == started.position
+
+    run(story())
+
+
+def first_of_command(local: Local, position: int) -> int:
+    recorded = local.audit.event(position)
+    assert recorded is not None
+    return local.audit.first_of_command(recorded).position
 
 
 def test_an_end_that_was_given_is_not_passed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
