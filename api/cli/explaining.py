@@ -11,8 +11,8 @@ WIDTH = 200
 Json = dict[str, Any]
 
 
-def show_explanation(told: Json) -> None:
-    """Print the tree."""
+def explanation_text(told: Json) -> str:
+    """The tree, as wide as the terminal is."""
     entry = told["entry"]
     amount = entry["postings"][0]["amountCents"]
     tree = Tree(_text(f"{entry['id']}  {entry['type']}  {amount} cents: {entry['description']}"))
@@ -23,7 +23,9 @@ def show_explanation(told: Json) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH
-    console.print(tree)
+    with console.capture() as captured:
+        console.print(tree)
+    return captured.get().rstrip("\n")
 
 
 def _text(words: str) -> Text:

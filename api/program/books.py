@@ -1,7 +1,6 @@
 """Commands on the books: exports, statements, reconciliation, and why a cent."""
 
 import asyncio
-import json
 import sys
 from datetime import date, tzinfo
 from pathlib import Path
@@ -11,7 +10,7 @@ from uuid import UUID
 import typer
 
 from api.cli.closing import close
-from api.cli.explaining import show_explanation
+from api.cli.explaining import explanation_text
 from api.cli.export import JournalFormat, StatementFormat, export_journal, write_text
 from api.cli.progress import progress
 from api.cli.proofs import LogFormat, export_log
@@ -219,4 +218,4 @@ def explain_command(
             raise WrongSettings(f"The entry {entry!r} must be like 17-0: a position and a number.")
         with set_up(read_settings(db=db), existing) as platform:
             told = explain_entry(platform.audit, number, None)
-        print(json.dumps(told)) if as_json else show_explanation(told)
+        show(told, as_json, lambda: explanation_text(told))

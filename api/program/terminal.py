@@ -1,12 +1,12 @@
 """What all commands have in common: options, answers, and failing in one sentence."""
 
-import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import psycopg
 import typer
 from eventsourcing.persistence import MapperDeserialisationError, PersistenceError
@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def show(value: Any, as_json: bool, text: Callable[[], str]) -> None:
-    write_text([json.dumps(value) if as_json else text(), "\n"], None)
+    write_text([msgspec.json.encode(value).decode() if as_json else text(), "\n"], None)
 
 
 DATABASE_ERRORS = (StoreBusy, StoreFailed, MapperDeserialisationError, PersistenceError, sqlite3.Error, psycopg.Error)

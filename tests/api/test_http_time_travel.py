@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.server import Client, Json, Platform, done, refused, wrong_fields
+from tests.api.server import ANSWERS, Client, Json, Platform, done, refused, wrong_fields
 from tests.program import failed
 from tests.program import tallyhold as called
 
@@ -163,6 +163,18 @@ def test_a_payout_is_explained_from_its_terms_and_measured_minutes(platform: Pla
     assert "decided by: owner owner" in shown.stdout
     printed = json.loads(called("explain", told["entry"]["id"], "--json", "--db", platform.db).stdout)
     assert printed["steps"] == told["steps"]
+
+
+def test_an_entry_that_a_submission_led_to_is_explained_with_the_answers(
+    platform: Platform, owner: Client, tester: Client
+) -> None:
+    tester.complete(owner.post_job(1, paymentRules=PER_MINUTE))
+    released = entry(owner, "escrow_release_unused")["id"]
+    told = done(owner.get(f"/owner/ledger/{released}/explain"))
+    assert (told["event"]["type"], told["command"]["type"]) == ("job.settled", "job.task_completed")
+    assert told["command"]["payload"]["answers"] == ANSWERS["answers"]
+    printed = called("explain", released, "--json", "--db", platform.db, folder=platform.folder)
+    assert json.loads(printed.stdout)["command"]["payload"] == told["command"]["payload"]
 
 
 def test_an_entry_of_somebody_else_or_of_nobody_is_not_explained(platform: Platform, owner: Client) -> None:

@@ -314,6 +314,19 @@ def test_the_audit_trail_shows_the_words_until_they_are_erased(told: Told) -> No
     assert [secret for secret in SECRETS if secret in trail()] == [ISSUE, KEPT]
 
 
+def test_an_entry_is_explained_with_the_words_until_they_are_erased(told: Told) -> None:
+    (paid,) = done(told.owner.get("/owner/ledger", type="settlement_payout"))["data"]
+
+    def note() -> Any:
+        command = done(told.owner.get(f"/owner/ledger/{paid['id']}/explain"))["command"]
+        (verdict,) = command["payload"]["verdicts"]
+        return verdict["note"]
+
+    assert note() == NOTE
+    told.forget(told.ann)
+    assert note() is None
+
+
 def test_of_many_who_make_a_master_key_at_once_all_read_the_same_whole_one(tmp_path: Path) -> None:
     file = tmp_path / "master"
 
