@@ -94,11 +94,15 @@ def checked(document: bytes, trusted: VerifierKey | None) -> Proof:
         raise WrongEvidence(f"This is no proof in the form {FORMAT}.")
     key = trusted or VerifierKey(file.publicKey)
     checkpoint = key.opened(file.checkpoint)
+    before = 0
     for number, one in enumerate(file.events, 1):
         _check_belongs(file.about, one.event, number)
-        index, path = one.event.position - 1, [_hash(step) for step in one.path]
-        if not tree.is_included(index, checkpoint.size, one.event.leaf_hash(), path, checkpoint.root):
-            raise WrongEvidence(f"The event at position {one.event.position} is not in the log that was signed.")
+        position, path = one.event.position, [_hash(step) for step in one.path]
+        if not tree.is_included(position - 1, checkpoint.size, one.event.leaf_hash(), path, checkpoint.root):
+            raise WrongEvidence(f"The event at position {position} is not in the log that was signed.")
+        if position <= before:
+            raise WrongEvidence(f"The event at position {position} stands after that at {before}, out of order.")
+        before = position
     return Proof(file.about, checkpoint, key.line, [one.event for one in file.events])
 
 
@@ -110,7 +114,7 @@ def _hash(text: str) -> bytes:
 
 
 def _check_belongs(about: About, event: Stored, number: int) -> None:
-    """A job's events are all of its stream from the first on; a tester's name the tester."""
+    """A job's events are all of its stream from the first on; a tester's name the tester, and some may be missing."""
     if about.kind == JOB and (event.stream != about.id or event.version != number):
         raise WrongEvidence(f"The event at position {event.position} is not event {number} of job {about.id}.")
     is_wallet = event.stream == about.id and event.type.startswith("wallet.")

@@ -60,14 +60,19 @@ def test_an_owner_gets_a_proof_of_its_job(platform: Platform, key: Path) -> None
     refused(platform.owner(0).get(f"/jobs/{job_id}/proof"), 403, "forbidden")
 
 
-def test_a_tester_gets_a_proof_of_its_own_work_alone(
-    platform: Platform, owner: Client, tester: Client, key: Path
-) -> None:
+def paid(platform: Platform, owner: Client, tester: Client) -> None:
+    """The tester did one of two slots, was paid, and took a dollar out."""
     job_id = owner.post_job(2)
     platform.tester().complete(job_id)
     tester.complete(job_id)
     done(owner.post(f"/owner/jobs/{job_id}/approve"))
     done(tester.post("/tester/wallet/withdrawals", {"amountCents": 100}), 201)
+
+
+def test_a_tester_gets_a_proof_of_its_own_work_alone(
+    platform: Platform, owner: Client, tester: Client, key: Path
+) -> None:
+    paid(platform, owner, tester)
     response = tester.get("/tester/proof")
     done(response)
     proof = checked(response.content, VerifierKey(key.read_text()))
@@ -79,6 +84,19 @@ def test_a_tester_gets_a_proof_of_its_own_work_alone(
         "wallet.withdrawn",
     ]
     assert proof.about.id == UUID(tester.id)
+
+
+def test_a_testers_events_are_each_there_once_and_in_order(
+    platform: Platform, owner: Client, tester: Client, tmp_path: Path
+) -> None:
+    paid(platform, owner, tester)
+    document = done(tester.get("/tester/proof"))
+    events, file = document["events"], tmp_path / "tester.proof"
+    for changed in ([*events, events[-1]], [events[0], *events], events[::-1]):
+        with pytest.raises(WrongEvidence, match="out of order"):
+            checked(json.dumps({**document, "events": changed}).encode(), None)
+    file.write_text(json.dumps({**document, "events": events[1:]}))
+    assert "of this tester there may be more events" in called("verify-proof", str(file)).stdout
 
 
 def test_a_proof_needs_no_database_and_no_server(file: Path, key: Path, job_id: str) -> None:
