@@ -11,7 +11,7 @@ import msgspec
 
 from api.cli.export import ExportFailed, new_file, parquet_forms
 from api.evidence.notes import VerifierKey, WrongEvidence
-from api.evidence.proof_file import TESTER, Proof, Stored, checked
+from api.evidence.proof_file import JOB, TESTER, Proof, Stored, checked
 from projections.export.log_rows import COLUMNS, log_row
 
 MAX_PROOF_BYTES = 1 << 30
@@ -56,9 +56,15 @@ def proof_text(proof: Proof, is_trusted: bool) -> str:
         f"{len(proof.events)} events of {proof.about.kind} {proof.about.id} are in the log {proof.checkpoint.origin}"
     )
     lines.append(f"{whole} of {proof.checkpoint.size} events, root {proof.checkpoint.root.hex()}, signed by {by}")
-    if proof.about.kind == TESTER:
-        lines.append("of this tester there may be more events: those that are left out would not be missed")
+    lines.append(_LEFT_OUT[proof.about.kind].format(len(proof.events)))
     return "\n".join(lines)
+
+
+_LEFT_OUT = {
+    JOB: "they are versions 1 to {}; later ones would not be missed",
+    TESTER: "of this tester there may be more events: those that are left out would not be missed",
+}
+"""What cannot be proved of a job's events, and of a tester's."""
 
 
 # -- the log for other programs --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from api.evidence.notes import Checkpoint, VerifierKey, WrongEvidence
 
 FORMAT = "tallyhold-proof-1"
 JOB, TESTER = "job", "tester"
+_FIRST_OF_JOB = "job.created"
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +95,8 @@ def checked(document: bytes, trusted: VerifierKey | None) -> Proof:
         raise WrongEvidence(f"This is no proof in the form {FORMAT}.")
     key = trusted or VerifierKey(file.publicKey)
     checkpoint = key.opened(file.checkpoint)
+    if file.about.kind == JOB and not file.events:
+        raise WrongEvidence(f"This proves no event of job {file.about.id}.")
     before = 0
     for number, one in enumerate(file.events, 1):
         _check_belongs(file.about, one.event, number)
@@ -114,8 +117,9 @@ def _hash(text: str) -> bytes:
 
 
 def _check_belongs(about: About, event: Stored, number: int) -> None:
-    """A job's events are all of its stream from the first on; a tester's name the tester, and some may be missing."""
-    if about.kind == JOB and (event.stream != about.id or event.version != number):
+    """A job's events are those of its stream from the first on; a tester's name the tester, and some may be missing."""
+    is_next = event.stream == about.id and event.version == number
+    if about.kind == JOB and not (is_next and (event.type == _FIRST_OF_JOB) is (number == 1)):
         raise WrongEvidence(f"The event at position {event.position} is not event {number} of job {about.id}.")
     is_wallet = event.stream == about.id and event.type.startswith("wallet.")
     if about.kind == TESTER and not is_wallet and _tester(event) != str(about.id):

@@ -105,10 +105,21 @@ def test_a_proof_needs_no_database_and_no_server(file: Path, key: Path, job_id: 
     assert outcome.returncode == 0, outcome.stderr
     assert f"{len(APPROVED)} events of job {job_id} are in the log tallyhold/" in outcome.stdout
     assert "by a key that you gave" in outcome.stdout
+    assert f"versions 1 to {len(APPROVED)}; later ones would not be missed" in outcome.stdout
     said = json.loads(called("verify-proof", str(file), "--json").stdout)
     assert [event["type"] for event in said["events"]] == APPROVED
     assert said["key"] == key.read_text().strip()
     assert "compare it with one you trust" in called("verify-proof", str(file), "--job", job_id).stdout
+
+
+def test_what_is_no_job_has_no_proof_of_a_job(platform: Platform, owner: Client, tester: Client) -> None:
+    paid(platform, owner, tester)
+    document = done(tester.get("/tester/proof"))
+    withdrawn = document["events"][-1]
+    assert (withdrawn["event"]["stream"], withdrawn["event"]["version"]) == (tester.id, 1)
+    forged = {**document, "about": {"kind": "job", "id": tester.id}, "events": [withdrawn]}
+    with pytest.raises(WrongEvidence, match="is not event 1 of job"):
+        checked(json.dumps(forged).encode(), None)
 
 
 CHANGES: dict[str, tuple[Callable[[Json], object], str]] = {
@@ -128,6 +139,7 @@ CHANGES: dict[str, tuple[Callable[[Json], object], str]] = {
     "the checkpoint": (lambda file: file.update(checkpoint=file["checkpoint"].replace("\n", "0\n", 1)), "does not fit"),
     "the key": (lambda file: file.update(publicKey="x"), "not a verifier key"),
     "the form": (lambda file: file.update(format="tallyhold-proof-0"), "is no proof in the form"),
+    "all events left out": (lambda file: file["events"].clear(), "proves no event of job"),
     "no events": (lambda file: file.pop("events"), "is no whole proof"),
 }
 
