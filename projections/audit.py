@@ -30,6 +30,12 @@ class EventFilter:
     to_instant: Instant | None = None
 
 
+class OfTester(msgspec.Struct, frozen=True, gc=False):
+    """One tester's part of an event about several."""
+
+    tester_id: str
+
+
 class Parties(msgspec.Struct, frozen=True, gc=False):
     """The fields of any event that say whose it is."""
 
@@ -37,6 +43,8 @@ class Parties(msgspec.Struct, frozen=True, gc=False):
     tester_id: str | None = None
     job_id: str | None = None
     principal_id: str | None = None
+    claims: tuple[OfTester, ...] = ()
+    verdicts: tuple[OfTester, ...] = ()
 
 
 class Who(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +75,8 @@ def subjects(stream: str, sketch: Sketch) -> Iterator[str]:
     for one in (parties.owner_id, parties.tester_id, parties.job_id, parties.principal_id):
         if one is not None:
             yield one.replace("-", "")
+    for part in (*parties.claims, *parties.verdicts):
+        yield part.tester_id.replace("-", "")
 
 
 def actors(actor: Who) -> Iterator[str]:

@@ -11,11 +11,14 @@ from api.service.evidence import Evidence
 from api.service.reads import AuditReads
 from domain.catalogue import EVENTS
 from domain.errors import NotFound
+from domain.job.events import Disputed, Resolved
 from projections.audit import EventFilter, recorded_view
 
 AT_ONCE = 200
-NOT_ACCESS = frozenset(name for name in EVENTS if not name.startswith("access."))
-"""A tester's proof leaves out when keys were issued: their stored bytes have the keys' hashes."""
+OF_ONE_TESTER = frozenset(
+    name for name, kind in EVENTS.items() if not name.startswith("access.") and kind not in (Disputed, Resolved)
+)
+"""A tester's proof has these: stored bytes of access have keys' hashes, and those of a dispute name other testers."""
 
 
 async def prove_job(evidence: Evidence, audit: AuditReads, job_id: UUID) -> tuple[int, Iterator[bytes]]:
@@ -44,7 +47,7 @@ def _of_job(audit: AuditReads, job_id: UUID, size: int) -> Iterator[int]:
 
 
 def _of_tester(audit: AuditReads, tester_id: UUID, size: int) -> Iterator[int]:
-    wanted, after, has_more = EventFilter(subject=tester_id, types=NOT_ACCESS), 0, True
+    wanted, after, has_more = EventFilter(subject=tester_id, types=OF_ONE_TESTER), 0, True
     while has_more:
         page = audit.events(wanted, after, size, AT_ONCE)
         yield from (one.position for one in page.events)

@@ -13,7 +13,7 @@ from api.store.row_statements import insert
 from projections.read_model import Table
 from projections.replay import TABLES
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 APPLICATION = "tallyhold"
 """Stored with the checkpoint of the read models."""
 RECENT_STREAMS = 16_384

@@ -56,11 +56,18 @@ def owners_of(file: File) -> dict[str, str]:
     return {str(UUID(str(job["job_id"]))): str(job["owner_id"]) for job in file.jobs}
 
 
+def named_in(event: object) -> list[str]:
+    """Those whom an event names one by one."""
+    parts = (*getattr(event, "claims", ()), *getattr(event, "verdicts", ()))
+    return [str(part.tester_id) for part in parts]
+
+
 def is_wanted(owners: Mapping[str, str], one: Recorded[object], wanted: EventFilter) -> bool:
     """The same said in another way."""
     named = {str(one.stream), owners.get(str(one.stream))}
     for name in ("owner_id", "tester_id", "job_id", "principal_id"):
         named.add(str(getattr(one.event, name, None)))
+    named.update(named_in(one.event))
     return (
         wanted.actor in (None, one.actor.kind.value, str(one.actor.id))
         and (wanted.subject is None or str(wanted.subject) in named)
@@ -117,6 +124,23 @@ def test_pages_are_what_a_look_at_every_event_finds(
             assert found == [one.position for one in file.recorded if is_wanted(owners, one, wanted)], wanted
             found_any += bool(found)
     assert found_any > 8
+
+
+@pytest.mark.parametrize("indexed", [0, None])
+def test_claims_and_verdicts_are_found_by_each_tester_that_they_are_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch, indexed: int | None
+) -> None:
+    if indexed != 0:
+        digest(path, monkeypatch)
+    said = [(one.position, UUID(tester)) for one in File(path).recorded for tester in named_in(one.event)]
+    assert said, "the life was too poor to say anything"
+    types = frozenset({"job.disputed", "job.resolved"})
+    with audit_of(path) as audit:
+        for tester in {tester for _, tester in said}:
+            found = pages(audit, EventFilter(subject=tester, types=types), 50)
+            assert [event.position for page in found for event in page.events] == sorted(
+                position for position, on in said if on == tester
+            )
 
 
 def test_a_request_and_an_actor_are_found_by_the_index(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.server import Client, Json, Platform, done, refused, wrong_fields
+from tests.api.test_http_dispute_file import disputed, resolve
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,17 @@ def test_events_are_found_by_everything_that_they_say(owner: Client, tester: Cli
     assert {event["correlationId"] for event in same} == {command["eventId"]}
     assert all_events(auditor, subject=job_id, actor="auditor") == []
     assert types(all_events(auditor, subject=tester.id, actor="operator"))[:1] == ["access.registered"]
+
+
+def test_claims_and_verdicts_are_found_by_every_tester_that_they_are_on(
+    platform: Platform, owner: Client, auditor: Client
+) -> None:
+    testers = platform.testers(2)
+    job_id, (first, second) = disputed(owner, testers)
+    resolve(platform, job_id, (first, 100), (second, 200))
+    for tester in testers:
+        found = types(all_events(auditor, subject=tester.id))
+        assert (found.count("job.disputed"), found.count("job.resolved")) == (1, 1)
 
 
 def test_a_deadline_is_nobodys_and_occurred_before_it_was_recorded(

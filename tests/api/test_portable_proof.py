@@ -17,6 +17,7 @@ from api.evidence.proof_file import checked
 from projections.export import parquet
 from projections.export.log_rows import COLUMNS
 from tests.api.server import Client, Json, Platform, done, refused
+from tests.api.test_http_dispute_file import disputed, resolve
 from tests.api.test_http_events import APPROVED, lived
 from tests.local import database
 from tests.program import failed, in_a_process_of_its_own
@@ -84,6 +85,19 @@ def test_a_tester_gets_a_proof_of_its_own_work_alone(
         "wallet.withdrawn",
     ]
     assert proof.about.id == UUID(tester.id)
+
+
+def test_a_testers_proof_names_nobody_else_of_a_dispute(platform: Platform, owner: Client) -> None:
+    ann, ben = platform.testers(2)
+    job_id, (first, second) = disputed(owner, [ann, ben])
+    resolve(platform, job_id, (first, 100), (second, 200))
+    response = ann.get("/tester/proof")
+    done(response)
+    assert [event.type for event in checked(response.content, None).events][-2:] == [
+        "job.payout_granted",
+        "job.refunded",
+    ]
+    assert ben.id not in response.text and second not in response.text
 
 
 def test_a_testers_events_are_each_there_once_and_in_order(
