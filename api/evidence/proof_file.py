@@ -6,7 +6,7 @@ One JSON document. Whoever has it needs neither database nor server to check it,
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,18 +14,24 @@ import msgspec
 from api.evidence import tree
 from api.evidence.notes import Checkpoint, VerifierKey, WrongEvidence
 
+T = TypeVar("T")
+
 FORMAT = "tallyhold-proof-1"
 JOB, TESTER = "job", "tester"
 _FIRST_OF_JOB = "job.created"
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=100)]
+"""What a file may say, so that a leaf can be made of it."""
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """An event as it lies in the log; ``state`` are its exact bytes."""
 
-    position: int
+    position: Count
     stream: UUID
-    version: int
-    type: str
+    version: Count
+    type: Name
     state: str
 
     def leaf_hash(self) -> bytes:
@@ -37,6 +43,14 @@ class About(msgspec.Struct, frozen=True):
 
     kind: str
     id: UUID
+
+
+class _Fact(msgspec.Struct, frozen=True, gc=False):
+    tester_id: str | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    event: _Fact
 
 
 class _Proved(msgspec.Struct, frozen=True, gc=False):
@@ -62,11 +76,10 @@ class Proof:
     events: Sequence[Stored]
 
     def facts(self) -> Iterator[dict[str, Any]]:
-        """What the events say, their payloads as they were stored."""
+        """What the events say, their payloads as they were stored. Raises WrongEvidence."""
         for one in self.events:
-            stored = msgspec.json.decode(one.state)
             shown = {"position": one.position, "stream": str(one.stream), "version": one.version, "type": one.type}
-            yield {**shown, **stored}
+            yield {**shown, **_read(one, dict[str, msgspec.Raw])}
 
 
 def proof_pieces(
@@ -89,7 +102,7 @@ def checked(document: bytes, trusted: VerifierKey | None) -> Proof:
     """
     try:
         file = msgspec.json.decode(document, type=_File)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WrongEvidence(f"This is no whole proof: {error}.") from None
     if file.format != FORMAT or file.about.kind not in (JOB, TESTER):
         raise WrongEvidence(f"This is no proof in the form {FORMAT}.")
@@ -122,12 +135,13 @@ def _check_belongs(about: About, event: Stored, number: int) -> None:
     if about.kind == JOB and not (is_next and (event.type == _FIRST_OF_JOB) is (number == 1)):
         raise WrongEvidence(f"The event at position {event.position} is not event {number} of job {about.id}.")
     is_wallet = event.stream == about.id and event.type.startswith("wallet.")
-    if about.kind == TESTER and not is_wallet and _tester(event) != str(about.id):
+    if about.kind == TESTER and not is_wallet and _read(event, _Envelope).event.tester_id != str(about.id):
         raise WrongEvidence(f"The event at position {event.position} is not one of tester {about.id}.")
 
 
-def _tester(event: Stored) -> Any:
+def _read(event: Stored, as_: type[T]) -> T:
+    """What an event's bytes say. Raises WrongEvidence."""
     try:
-        return msgspec.json.decode(event.state)["event"].get("tester_id")
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
-        return None
+        return msgspec.json.decode(event.state, type=as_)
+    except (msgspec.MsgspecError, RecursionError):
+        raise WrongEvidence(f"What the event at position {event.position} says cannot be read.") from None

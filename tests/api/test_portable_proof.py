@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from api.evidence import tree
-from api.evidence.notes import VerifierKey, WrongEvidence
-from api.evidence.proof_file import checked
+from api.evidence.notes import Checkpoint, VerifierKey, WrongEvidence, new_signing_key
+from api.evidence.proof_file import About, Stored, checked, proof_pieces
 from projections.export import parquet
 from projections.export.log_rows import COLUMNS
 from tests.api.server import Client, Json, Platform, done, refused
@@ -136,6 +136,8 @@ def test_what_is_no_job_has_no_proof_of_a_job(platform: Platform, owner: Client,
         checked(json.dumps(forged).encode(), None)
 
 
+TOO_DEEP = "[" * 100_000
+
 CHANGES: dict[str, tuple[Callable[[Json], object], str]] = {
     "an event's bytes": (
         lambda file: amend(file, 3, state=file["events"][3]["event"]["state"] + " "),
@@ -143,7 +145,13 @@ CHANGES: dict[str, tuple[Callable[[Json], object], str]] = {
     ),
     "an event's type": (lambda file: amend(file, 3, type="job.paused"), "is not in the log"),
     "an event's position": (lambda file: amend(file, 3, position=1), "is not in the log"),
-    "a position that is none": (lambda file: amend(file, 3, position=0), "is not in the log"),
+    "a position that is none": (lambda file: amend(file, 3, position=0), "is no whole proof"),
+    "a position that is too great": (lambda file: amend(file, 3, position=2**70), "is no whole proof"),
+    "a version that is none": (lambda file: amend(file, 3, version=-1), "is no whole proof"),
+    "a version that is too great": (lambda file: amend(file, 3, version=2**70), "is no whole proof"),
+    "a type that is too long": (lambda file: amend(file, 3, type="x" * 70_000), "is no whole proof"),
+    "a tester's event, too deep": (lambda file: of_a_tester(file, '{"event":' + TOO_DEEP), "cannot be read"),
+    "a tester's event, no object": (lambda file: of_a_tester(file, "[]"), "cannot be read"),
     "an event left out": (lambda file: file["events"].pop(2), "is not event 3 of job"),
     "another job": (lambda file: file["about"].update(id=str(UUID(int=7))), "is not event 1 of job"),
     "another kind": (lambda file: file["about"].update(kind="tester"), "is not one of tester"),
@@ -162,12 +170,28 @@ def amend(file: Json, number: int, **changes: object) -> None:
     file["events"][number]["event"].update(changes)
 
 
+def of_a_tester(file: Json, state: str) -> None:
+    file["about"].update(kind="tester")
+    amend(file, 0, state=state)
+
+
 @pytest.mark.parametrize(("change", "words"), CHANGES.values(), ids=CHANGES)
 def test_what_was_changed_is_found(document: bytes, change: Callable[[Json], object], words: str) -> None:
     file = json.loads(document)
     change(file)
     with pytest.raises(WrongEvidence, match=words):
         checked(json.dumps(file).encode(), None)
+
+
+def test_what_is_nested_without_end_is_told(file: Path, document: bytes) -> None:
+    file.write_bytes(b'{"more":' + TOO_DEEP.encode() + b"," + document[1:])
+    failed(called("verify-proof", str(file)), 1, "is no whole proof")
+    made_up = Stored(position=1, stream=UUID(int=1), version=1, type="job.created", state='{"event":' + TOO_DEEP)
+    key = new_signing_key("theirs")
+    checkpoint = Checkpoint("theirs", 1, made_up.leaf_hash())
+    about = About("job", made_up.stream)
+    file.write_bytes(b"".join(proof_pieces(about, key.signed(checkpoint), key.verifier.line, iter([(made_up, ())]))))
+    failed(called("verify-proof", str(file)), 1, "cannot be read")
 
 
 def test_half_a_proof_and_one_of_something_else_are_told(file: Path, key: Path, job_id: str, tmp_path: Path) -> None:
