@@ -1,9 +1,7 @@
 """`tallyhold prove`, `verify-proof` and `export log`: evidence that leaves the house."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import msgspec
 from api.cli.export import ExportFailed, new_file, parquet_forms
 from api.evidence.notes import VerifierKey, WrongEvidence
 from api.evidence.proof_file import JOB, TESTER, Proof, Stored, checked
+from projections.export.csv_text import csv_line
 from projections.export.log_rows import COLUMNS, log_row
 
 MAX_PROOF_BYTES = 1 << 30
@@ -96,15 +95,9 @@ def _jsonl(events: Rows) -> Iterator[bytes]:
 
 
 def _csv(events: Rows) -> Iterator[bytes]:
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS).encode()
     for shown, stored in events:
-        yield _line(log_row(shown, stored.state))
-
-
-def _line(values: Iterable[Any]) -> bytes:
-    text = StringIO()
-    csv.writer(text).writerow(values)
-    return text.getvalue().encode()
+        yield csv_line(log_row(shown, stored.state)).encode()
 
 
 _TEXTS: Mapping[LogFormat, Callable[[Rows], Iterator[bytes]]] = {LogFormat.JSONL: _jsonl, LogFormat.CSV: _csv}

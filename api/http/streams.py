@@ -1,13 +1,12 @@
 """Lists of any length as CSV or JSON Lines, page after page: in the memory of one page."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from io import StringIO
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from api.http.route import Shown
+from projections.export.csv_text import csv_line
 
 Format: TypeAlias = Literal["json", "csv", "jsonl"]
 CSV = "text/csv"
@@ -27,19 +26,14 @@ def streamed(wanted: Format, pages: Iterable[Sequence[Mapping[str, Any]]], colum
 
 
 def _csv(pages: Iterable[Sequence[Mapping[str, Any]]], columns: Columns) -> Iterator[bytes]:
-    yield _lines([list(columns)])
+    yield csv_line(columns).encode()
     for page in pages:
-        yield _lines([[_field(read(item)) for read in columns.values()] for item in page])
+        lines = (csv_line(_field(read(item)) for read in columns.values()) for item in page)
+        yield "".join(lines).encode()
 
 
 def _field(value: Any) -> Any:
     return _encode(value).decode() if isinstance(value, dict | list) else value
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
 
 
 def _json_lines(pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[bytes]:

@@ -22,4 +22,4 @@ def _cell(cell: int | str | None) -> str:
 
 
 def _is_number(shown: str) -> bool:
-    return shown[1:].replace(".", "", 1).isdigit()
+    return shown[0] in "+-" and shown[1:].replace(".", "", 1).isdigit()

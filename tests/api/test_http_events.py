@@ -5,10 +5,12 @@ import json
 import threading
 import time
 from io import StringIO
+from operator import itemgetter
 from typing import Any
 
 import pytest
 
+from api.http.streams import streamed
 from tests.api.server import Client, Json, Platform, done, refused, wrong_fields
 from tests.api.test_http_dispute_file import disputed, resolve
 
@@ -117,6 +119,12 @@ def test_all_events_are_streamed_as_json_lines_and_csv(owner: Client, auditor: C
         (str(event["position"]), event["actor"]["kind"], event["payload"]) for event in listed
     ]
     assert int(table.headers["tallyhold-position"]) >= int(rows[-1]["position"])
+
+
+def test_no_request_id_of_a_stream_is_a_formula() -> None:
+    shown = streamed("csv", [[{"requestId": "=1+317"}]], {"requestId": itemgetter("requestId")})
+    assert shown.pieces is not None
+    assert b"".join(shown.pieces) == b"requestId\r\n'=1+317\r\n"
 
 
 WRONG = [

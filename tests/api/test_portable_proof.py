@@ -11,6 +11,7 @@ from uuid import UUID
 import pyarrow.parquet as pq
 import pytest
 
+from api.cli.proofs import LogFormat, export_log
 from api.evidence import tree
 from api.evidence.notes import Checkpoint, VerifierKey, WrongEvidence, new_signing_key
 from api.evidence.proof_file import About, Stored, checked, proof_pieces
@@ -256,6 +257,16 @@ def test_parquet_has_the_rows_of_csv(platform: Platform, tmp_path: Path) -> None
     assert {str(table.schema.field(name).type) for name in ("position", "version")} == {"int64"}
     shown = [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in table.to_pylist()]
     assert shown == rows_of(tmp_path / "csv", "csv")
+
+
+def test_no_request_id_of_the_exported_log_is_a_formula(tmp_path: Path) -> None:
+    names = ("eventId", "occurredAt", "recordedAt", "correlationId", "causationId", "payload")
+    shown = dict.fromkeys(names) | {"position": 1, "stream": "s", "version": 1, "type": "t", "requestId": "=1+317"}
+    shown["actor"] = {"kind": "owner", "id": None, "keyId": None}
+    event = Stored(position=1, stream=UUID(int=1), version=1, type="t", state="{}")
+    export_log([(shown, event)], LogFormat.CSV, "a note", tmp_path / "log")
+    (row,) = rows_of(tmp_path / "log", "csv")
+    assert (row["requestId"], row["stored"]) == ("'=1+317", "{}")
 
 
 def test_groups_of_rows_are_as_long_as_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
