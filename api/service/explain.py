@@ -6,7 +6,6 @@ from uuid import UUID
 from api.service.reads import AuditReads
 from domain.errors import NotFound
 from domain.job.events import JobEvent
-from domain.recorded import Recorded
 from projections import explain, views
 from projections.audit import recorded_view
 from projections.json import text
@@ -32,17 +31,10 @@ def explain_entry(audit: AuditReads, entry: int, shown_to: UUID | None) -> dict[
         "measured": explain.measured(event, before),
         "terms": explain.terms_of(event, before),
         "event": recorded_view(recorded, key_shown_to=shown_to),
-        "command": recorded_view(_command(audit, recorded), key_shown_to=shown_to),
+        "command": recorded_view(audit.first_of_command(recorded), key_shown_to=shown_to),
         "actor": {
             "kind": actor.kind.value,
             "id": text(actor.id),
             "name": audit.name_of(actor.id) if actor.id is not None and is_shown else None,
         },
     }
-
-
-def _command(audit: AuditReads, recorded: Recorded[Any]) -> Recorded[Any]:
-    """The first event of the operation that an event belongs to, with its sealed texts open."""
-    first = audit.first_of_command(recorded)
-    (command,) = audit.stream(first.stream, first.version - 1, 1)
-    return command
