@@ -23,6 +23,7 @@ from api.store.checkpoint_files import CheckpointFiles
 from api.store.databases import Database, PostgresDatabase, SQLiteDatabase
 from api.store.postgres import with_marks
 from api.store.postgres_session import named_rows
+from api.store.sealing_keys import SealingKeysFile, SealingKeysSchema
 from api.store.sql_audit import SQLAudit
 from api.store.sql_digest import SQLDigest
 from api.store.sql_reads import SQLReads
@@ -39,6 +40,7 @@ Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]
 Where = Path | str
 """A file of SQLite, or the URL of a PostgreSQL database."""
+MASTER_KEY = MasterKey(bytes(32))
 
 
 class HandClock:
@@ -69,7 +71,7 @@ def work_through(digest: Digest) -> None:
 def audit_of(where: Where) -> Iterator[SQLAudit]:
     """The audit trail of a database that a Local wrote."""
     with closing(database(where).sealing_keys()) as keys:
-        audit = SQLAudit(database(where).far_reader(), Seals(keys, MasterKey(bytes(32))))
+        audit = SQLAudit(database(where).far_reader(), Seals(keys, MASTER_KEY))
         with closing(audit):
             yield audit
 
@@ -77,8 +79,17 @@ def audit_of(where: Where) -> Iterator[SQLAudit]:
 def master_key_of_locals(folder: Path) -> Path:
     """A file with the master key that a Local seals with."""
     file = folder / "local.master"
-    file.write_text(MasterKey(bytes(32)).to_hex())
+    file.write_text(MASTER_KEY.to_hex())
     return file
+
+
+def claimed(database: Database, keys: SealingKeysFile | SealingKeysSchema) -> MasterKey:
+    """The master key of Locals: a new store of keys belongs to it, and who serves the database finds its file."""
+    file = database.beside(".master")
+    if not file.exists():
+        file.write_text(MASTER_KEY.to_hex())
+    keys.claim(MASTER_KEY.name)
+    return MASTER_KEY
 
 
 def url_of(where: Where) -> str:
@@ -129,7 +140,7 @@ class Local:
         self.log = self.database.log()
         self.store = make_store(self.database.session(), self.log.mapper)
         self.keys = self.database.sealing_keys()
-        self.seals = Seals(self.keys, MasterKey(bytes(32)), chance)
+        self.seals = Seals(self.keys, claimed(self.database, self.keys), chance)
         self.reads = SQLReads(self.database.reader(), self.seals.open)
         self.digest = a_digest(path)
         self.audit = SQLAudit(self.database.far_reader(), self.seals)

@@ -46,7 +46,7 @@ def rotate_master_key(
     """Wrap the keys of all persons with another master key. Not beside a server, which has the old one."""
     with failing_in_one_sentence():
         settings = read_settings(db=db)
-        with existing(settings).served(), set_up(settings, existing) as platform:
+        with existing(settings).unserved(), set_up(settings, existing) as platform:
             make_master_key(new)
             count = platform.seals.rewrap(read_master_key(new))
         print(f"{count} keys are wrapped with the master key in {new}; serve with TALLYHOLD_MASTER_KEY_FILE={new}")

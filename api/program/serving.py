@@ -92,7 +92,7 @@ def _serve_together(database: Database, settings: Settings) -> None:
 
     def work(place: socket.socket, listening: Callable[[], object]) -> int:
         try:
-            with failing_in_one_sentence():
+            with failing_in_one_sentence(), database.served():
                 _serve_alone(database, settings, lambda _: listening(), place)
         except typer.Exit as ended:
             return ended.exit_code

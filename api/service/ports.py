@@ -185,7 +185,10 @@ class SealingKeys(Protocol):
         """Whether a person had a key, or could have had one, and never will again."""
 
     def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
-        """Keep a person's first key, and which master key wraps it; nothing if the person ever had one."""
+        """Keep a person's first key, and which master key wraps it; nothing if the person ever had one.
+
+        Raises WrongMasterKey once another master key wraps what is kept.
+        """
 
     def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
         """Wrap every key anew, all or none; how many there are."""

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,7 +85,10 @@ class Database(Protocol):
         """Serve it in one mode for ever."""
 
     def served(self) -> AbstractContextManager[None]:
-        """To be held by who serves it, where only one may."""
+        """To be held by who serves it; where only one may, nobody else can. Raises NotOurs."""
+
+    def unserved(self) -> AbstractContextManager[None]:
+        """To be held by who needs that nobody serves it. Raises NotOurs."""
 
     def damage(self, most: int) -> Sequence[str]:
         """What the database itself finds wrong with how it keeps rows and indexes, as far as it can tell."""
@@ -153,6 +156,9 @@ class SQLiteDatabase:
         sqlite.claim_mode(self.path, sandbox=sandbox)
 
     def served(self) -> AbstractContextManager[None]:
+        return server_lock(self.path)
+
+    def unserved(self) -> AbstractContextManager[None]:
         return server_lock(self.path)
 
     def damage(self, most: int) -> Sequence[str]:
@@ -225,7 +231,10 @@ class PostgresDatabase:
         postgres.claim_mode(self.conninfo, sandbox=sandbox)
 
     def served(self) -> AbstractContextManager[None]:
-        return nullcontext()
+        return postgres.served(self.conninfo)
+
+    def unserved(self) -> AbstractContextManager[None]:
+        return postgres.unserved(self.conninfo)
 
     def damage(self, most: int) -> Sequence[str]:
         return ()  # there is no check that every server lets us run; its administrators have amcheck

@@ -7,7 +7,7 @@ they have no gaps and become visible in their order; the hash tree grows in the 
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Literal
 from uuid import UUID
 
@@ -44,6 +44,8 @@ OURS = "tallyhold"
 """The comment on the table ``head``, so that no other program's database is taken for ours."""
 MAKING = 0x54414C59
 """The advisory lock under which tables are made: one process makes them, the others find them made."""
+SERVING = 0x54414C5A
+"""The advisory lock of who serves a database, shared with others who do."""
 LAST = 2**63 - 1
 POOL_SIZE = 2
 
@@ -274,6 +276,31 @@ def make_tables(connection: psycopg.Connection[Any], url: str) -> bool:
     )
     connection.execute("INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0)")
     return True
+
+
+@contextmanager
+def served(url: str) -> Iterator[None]:
+    """Serve a database beside others who do. Raises NotOurs while somebody must be alone with it."""
+    with _holding(url, "pg_try_advisory_lock_shared", "is not to be served just now; try again in some seconds"):
+        yield
+
+
+@contextmanager
+def unserved(url: str) -> Iterator[None]:
+    """Let nobody serve a database. Raises NotOurs while somebody does."""
+    with _holding(url, "pg_try_advisory_lock", "is being served; stop all its servers first"):
+        yield
+
+
+@contextmanager
+def _holding(url: str, take: str, why_not: str) -> Iterator[None]:
+    """Hold the lock of who serves as long as a connection of its own: the database frees it however that ends."""
+    with telling(url):
+        connection = connect(url)
+    with closing(connection):
+        if not connection.execute(f"SELECT {take}(%s)", (SERVING,)).fetchall()[0][0]:
+            raise NotOurs(f"The database {shown(url)} {why_not}.")
+        yield
 
 
 class DatabaseClock:

@@ -23,6 +23,9 @@ _CLAIM = ""
 class _Keys:
     """See SealingKeys. A destroyed key leaves an empty row, so that it is never made again."""
 
+    _SHARED = ""
+    """What keeps a row that is read as it is until the end of the statement."""
+
     def __init__(self, table: str) -> None:
         self._table = table
         self._lock = Lock()
@@ -47,19 +50,30 @@ class _Keys:
         return bool(rows) and rows[0][0] is None
 
     def add(self, person_id: UUID, wrapped: bytes, master: str) -> None:
+        row = (str(person_id), wrapped, master)
         with self._lock:
-            self._add(str(person_id), wrapped, master)
+            added = self._run(
+                f"INSERT INTO {self._table} SELECT ?, ?, ? "
+                f"FROM {self._table} WHERE person_id = ? AND master = ?{self._SHARED} "
+                "ON CONFLICT (person_id) DO UPDATE SET master = keys.master RETURNING 1",
+                (*row, _CLAIM, master),
+            )
+        if not added:
+            raise WrongMasterKey(f"The master key of this database is another one than {master} by now.")
 
     def _add(self, name: str, wrapped: bytes | None, master: str) -> None:
         self._run(f"INSERT INTO {self._table} VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (name, wrapped, master))
 
     def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
         with self._lock, self._transaction():
+            # First: who adds a key waits from here on, and what was added before is seen.
+            self._run(f"UPDATE {self._table} SET master = ? WHERE person_id = ?", (master, _CLAIM))
             rows = self._run(f"SELECT person_id, wrapped FROM {self._table} WHERE wrapped IS NOT NULL", ())
             for person_id, wrapped in rows:
-                changed = (change(bytes(wrapped)), master, person_id)
-                self._run(f"UPDATE {self._table} SET wrapped = ?, master = ? WHERE person_id = ?", changed)
-            self._run(f"UPDATE {self._table} SET master = ? WHERE person_id = ?", (master, _CLAIM))
+                self._run(
+                    f"UPDATE {self._table} SET wrapped = ?, master = ? WHERE person_id = ? AND wrapped IS NOT NULL",
+                    (change(bytes(wrapped)), master, person_id),
+                )
         return len(rows)
 
     def destroy(self, person_id: UUID) -> None:
@@ -131,6 +145,8 @@ class SealingKeysFile(_Keys):
 
 class SealingKeysSchema(_Keys):
     """Keys in a schema of their own of a PostgreSQL database, for all processes; leave it out of dumps of the log."""
+
+    _SHARED = " FOR SHARE"
 
     def __init__(self, url: str) -> None:
         super().__init__("tallyhold_keys.keys")

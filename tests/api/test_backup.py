@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.service.seals import MasterKey, Seals
+from api.service.seals import Seals
 from api.store.application import NotOurs
 from api.store.backup import copy_keys, forgotten, restore_keys
 from api.store.rebuild import is_outdated, rebuild
@@ -22,6 +22,7 @@ from tests.api.server import Client, serving
 from tests.api.test_committer import bought, posted
 from tests.given import NOW
 from tests.local import (
+    MASTER_KEY,
     HandClock,
     Local,
     Where,
@@ -179,7 +180,7 @@ def test_read_models_of_another_version_are_made_anew(lived: Where, other: Where
 def test_keys_of_persons_are_copied_apart(lived: Where, other: Where, tmp_path: Path) -> None:
     ann, ben = uuid4(), uuid4()
     with closing(database(lived).sealing_keys()) as keys:
-        seals = Seals(keys, MasterKey(bytes(32)))
+        seals = Seals(keys, MASTER_KEY)
         sealed = {person: seals.seal(person, "place", "mine") or SealedText("") for person in (ann, ben)}
         count = copy_keys(keys, tmp_path / "keys")
         wrapped = keys.wrapped(ann)
@@ -189,7 +190,7 @@ def test_keys_of_persons_are_copied_apart(lived: Where, other: Where, tmp_path: 
     database(other).restore(tmp_path / "backup")
     with closing(database(other).sealing_keys()) as restored:
         assert restore_keys(tmp_path / "keys", restored, {ben}) == count - 1
-        seals = Seals(restored, MasterKey(bytes(32)))
+        seals = Seals(restored, MASTER_KEY)
         assert seals.open(ann, "place", sealed[ann]) == "mine"
         assert seals.open(ben, "place", sealed[ben]) is None
         assert not seals.make_key(ben)
@@ -201,7 +202,7 @@ def test_who_was_forgotten_stays_so(where: Where, tmp_path: Path) -> None:
     tester = issue_keys(where, {"Ada": Role.TESTER, "Ben": Role.TESTER})["Ada"]
     db, keys = url_of(where), str(tmp_path / "keys")
     with closing(database(where).sealing_keys()) as kept:
-        assert Seals(kept, MasterKey(bytes(32))).make_key(tester.id)
+        assert Seals(kept, MASTER_KEY).make_key(tester.id)
     assert tallyhold("backup", keys, "--sealing-keys", "--db", db).returncode == 0
     forgetting = tallyhold(
         "forget", "--tester", str(tester.id), "--db", db, TALLYHOLD_MASTER_KEY_FILE=str(master_key_of_locals(tmp_path))

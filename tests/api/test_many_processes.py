@@ -18,7 +18,7 @@ import pytest
 from tests.api.server import Client, Platform, a_job, done, serving
 from tests.local import query
 from tests.postgres import a_database
-from tests.program import environment, in_a_process_of_its_own
+from tests.program import environment, failed, in_a_process_of_its_own, tallyhold
 from tests.simulation.books import File
 
 WORKERS = 3
@@ -132,6 +132,11 @@ def test_the_clock_and_its_deadlines_are_the_same_in_every_process(workers: Plat
         job_id = connections[0].post_job(1, jobPostingTimeLimitMinutes=5)
         workers.pass_time(minutes=5)
         assert {done(each.get(f"/jobs/{job_id}"))["status"] for each in connections} == {"cancelled"}
+
+
+def test_the_master_key_is_not_changed_beside_workers(workers: Platform, tmp_path: Path) -> None:
+    rotating = tallyhold("rotate-master-key", "--new", str(tmp_path / "new"), "--db", workers.db)
+    failed(rotating, 1, "is being served; stop all its servers first")
 
 
 def test_tables_are_made_once_by_however_many_start_at_once(postgres_url: str, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Personal text: sealed in everything that is kept, and gone for ever with the key."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -13,15 +14,23 @@ from hypothesis import strategies as st
 from api.service.seals import MasterKey, Seals, WrongMasterKey
 from api.store.databases import SQLiteDatabase
 from api.store.rebuild import rebuild
-from api.store.sealing_keys import SealingKeysFile, make_master_key, open_seals, read_master_key
+from api.store.sealing_keys import (
+    SealingKeysFile,
+    SealingKeysSchema,
+    make_master_key,
+    open_seals,
+    read_master_key,
+)
 from domain.errors import InvariantBroken
 from domain.sealed import SealedText
 from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, serving
-from tests.local import query, stored_bytes, tables
-from tests.program import as_json
+from tests.local import MASTER_KEY, Where, database, query, stored_bytes, tables, url_of
+from tests.program import as_json, failed, tallyhold
 from tests.simulation.books import File
 
 ANN, BEN = uuid4(), uuid4()
+PAUSE_SECONDS = 0.3
+Keys = SealingKeysFile | SealingKeysSchema
 
 
 @pytest.fixture
@@ -33,7 +42,13 @@ def keys(tmp_path: Path) -> Iterator[SealingKeysFile]:
 
 @pytest.fixture
 def seals(keys: SealingKeysFile) -> Seals:
-    return Seals(keys, MasterKey.new())
+    return seals_over(keys)
+
+
+def seals_over(keys: Keys) -> Seals:
+    """With the master key that the store belongs to from now on."""
+    keys.claim(MASTER_KEY.name)
+    return Seals(keys, MASTER_KEY)
 
 
 @given(text=st.text())
@@ -107,7 +122,7 @@ def test_a_key_that_another_process_destroyed_is_forgotten(seals: Seals, keys: S
 
 def test_a_destroyed_key_is_in_no_byte_of_its_file(tmp_path: Path) -> None:
     keys = SealingKeysFile(tmp_path / "keys")
-    seals = Seals(keys, MasterKey.new())
+    seals = seals_over(keys)
     assert seals.make_key(ANN) and seals.make_key(BEN)
     wrapped = keys.wrapped(ANN)
     assert wrapped is not None and wrapped in (tmp_path / "keys").read_bytes()
@@ -135,6 +150,58 @@ def test_a_rotation_with_the_wrong_key_changes_nothing(seals: Seals, keys: Seali
     assert keys.wrapped(ANN) == before
 
 
+@pytest.fixture
+def two(where: Where) -> Iterator[tuple[Keys, Keys]]:
+    """One store of keys, opened by two processes."""
+    with closing(database(where).sealing_keys()) as one, closing(database(where).sealing_keys()) as other:
+        yield one, other
+
+
+def test_who_has_the_old_master_key_adds_no_key_after_a_rotation(two: tuple[Keys, Keys]) -> None:
+    serving, rotating = two
+    seals, new = seals_over(serving), MasterKey.new()
+    assert seals.make_key(ANN) and seals.make_key(ANN)
+    Seals(rotating, MASTER_KEY).rewrap(new)
+    with pytest.raises(WrongMasterKey, match="another one"):
+        seals.make_key(BEN)
+    assert rotating.masters() == {new.name}
+    assert Seals(rotating, new).make_key(BEN)
+
+
+def test_a_key_that_is_added_in_the_middle_of_a_rotation_is_wrapped_with_the_new_master_key_or_not_at_all(
+    two: tuple[Keys, Keys],
+) -> None:
+    serving, rotating = two
+    seals, new = seals_over(serving), MasterKey.new()
+    seals.make_key(ANN)
+    with ThreadPoolExecutor(1) as threads:
+        adding: list[Future[bool]] = []
+
+        def change(wrapped: bytes) -> bytes:
+            adding.append(threads.submit(seals.make_key, BEN))
+            wait(adding, PAUSE_SECONDS)
+            return new.wrap(MASTER_KEY.unwrap(wrapped))
+
+        rotating.rewrap(change, new.name)
+        with pytest.raises(WrongMasterKey):
+            adding[0].result()
+    assert rotating.masters() == {new.name}
+
+
+def test_who_is_forgotten_in_the_middle_of_a_rotation_stays_so(two: tuple[Keys, Keys]) -> None:
+    serving, rotating = two
+    seals, new = seals_over(serving), MasterKey.new()
+    seals.make_key(ANN)
+    with ThreadPoolExecutor(1) as threads:
+
+        def change(wrapped: bytes) -> bytes:
+            wait([threads.submit(serving.destroy, ANN)], PAUSE_SECONDS)
+            return new.wrap(MASTER_KEY.unwrap(wrapped))
+
+        rotating.rewrap(change, new.name)
+    assert rotating.is_destroyed(ANN)
+
+
 def test_the_master_key_lies_in_a_file_for_nobody_else(tmp_path: Path, keys: SealingKeysFile) -> None:
     file = tmp_path / "master"
     open_seals(keys, file).make_key(ANN)
@@ -149,6 +216,15 @@ def test_the_master_key_lies_in_a_file_for_nobody_else(tmp_path: Path, keys: Sea
     other.write_text("sesame")
     with pytest.raises(WrongMasterKey, match="64 hexadecimal digits"):
         open_seals(keys, other)
+
+
+def test_the_master_key_is_not_changed_beside_a_server(where: Where, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    rotate = ("rotate-master-key", "--new", str(new), "--db", url_of(where))
+    with serving(tmp_path, where):
+        failed(tallyhold(*rotate), 1, "served")
+        assert not new.exists()
+    assert tallyhold(*rotate).returncode == 0
 
 
 # -- in the platform ---------------------------------------------------------------------------------------------------
