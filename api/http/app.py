@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -189,8 +189,7 @@ class Endpoint:
             return  # nobody is left to be answered
         except (StoreBusy, StoreFailed):
             log.warning("the store could not be read", extra={"requestId": request_id}, exc_info=True)
-            if not answer.status:  # else the response has begun: the connection is all that can be ended
-                await answer.refuse(Unavailable("The database does not answer; try again in some seconds."))
+            await answer.refuse(Unavailable("The database does not answer; try again in some seconds."))
         except Exception:
             log.exception("a request failed", extra={"requestId": request_id})
             await answer.fail()
@@ -240,13 +239,27 @@ class Endpoint:
         except (NotAuthenticated, Unavailable, Overloaded):
             raise
         except Refusal:
-            if route.is_command and self._service.key_ring.principal(shown) is None:
-                raise NotAuthenticated(_NO_KEY) from None  # why it is refused, only its holder may hear
+            self._check_key(route, shown)  # why it is refused, only its holder may hear
             raise
         if isinstance(outcome, Reply):
             await answer.reply(outcome)
-        else:
-            await answer.show(outcome, position if outcome.position is None else outcome.position)
+            return
+        # The log is asked only if the read has waited, be it for its turn: until then the first look holds.
+        self._check_key(route, shown)
+        if outcome.pieces is not None:
+            outcome = replace(outcome, pieces=self._while_good(route, shown, outcome.pieces))
+        await answer.show(outcome, position if outcome.position is None else outcome.position)
+
+    def _while_good(self, route: Route, shown: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Pieces of an answer for as long as the key is good. Raises NotAuthenticated."""
+        for piece in pieces:
+            self._check_key(route, shown)
+            yield piece
+
+    def _check_key(self, route: Route, shown: bytes) -> None:
+        """Raises NotAuthenticated once the key of a request is revoked."""
+        if route.roles and self._service.key_ring.principal(shown) is None:
+            raise NotAuthenticated(_NO_KEY)
 
     async def _position(self, route: Route) -> int | None:
         """The position that a read is sure to show: told before it is read. What is due is written first."""
@@ -539,6 +552,8 @@ class _Answer:
         await self._stream(shown.pieces, shown.holds_snapshot)
 
     async def refuse(self, refusal: Refusal) -> None:
+        if self.status:
+            return  # the response has begun: the connection is all that can be ended
         status, body = problem(refusal, self.request_id)
         self.code = refusal.code
         headers = []

@@ -1,17 +1,24 @@
 """A command's key has to be good when the command is decided: whatever happened to it since it was looked up counts."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
+from starlette.types import Message
 
+from api.http.access_log import AccessLog
+from api.http.app import Endpoint
+from api.http.rate_limit import RateLimit
+from api.http.routes import ROUTES, events
 from api.service import committer as module
 from api.service.access import register, register_with_key, revoke_key
 from api.service.committer import Reply
 from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
+from api.service.jobs import create_job
 from api.service.ports import Charged
 from api.service.refusals import NotAuthenticated
 from api.service.work import Context, UseCase
@@ -20,8 +27,11 @@ from domain.access.events import Role
 from domain.ids import access_stream
 from domain.recorded import Actor, ActorKind
 from tests.api.test_committer import key, kinds, outcomes
-from tests.local import Local, Where, query, run
+from tests.builders import some_terms
+from tests.local import Local, Where, issue_keys, query, run
 
+EVENTS = 10
+ON_ITS_WAY = 2
 STREAM = access_stream(Role.OWNER, "Olga")
 
 
@@ -130,6 +140,87 @@ def test_a_key_is_looked_up_again_only_after_something_happened_to_one(where: Wh
             await local.ask(caller.buys(), **caller.shows)
 
     run(story())
+
+
+# -- reads that wait, and streams --------------------------------------------------------------------------------------
+
+
+class Request:
+    """One that is answered in this process, to somebody who takes in one message after the other."""
+
+    def __init__(self, local: Local, key: str, path: str, query: str = "") -> None:
+        self._endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
+        self._scope = {
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(b"authorization", f"Bearer {key}".encode())],
+        }
+        self.sent: asyncio.Queue[Message | None] = asyncio.Queue(1)
+        self._task = asyncio.create_task(self._answer())
+
+    async def _answer(self) -> None:
+        async def receive() -> Message:
+            raise AssertionError("A read has no body.")
+
+        await self._endpoint.handle(self._scope, receive, self.sent.put)
+        await self.sent.put(None)
+
+    async def left(self) -> list[Message]:
+        """All messages that were not taken in yet."""
+        return [message async for message in self._messages()]
+
+    async def _messages(self) -> AsyncIterator[Message]:
+        while (message := await self.sent.get()) is not None:
+            yield message
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+@pytest.mark.parametrize(("path", "query"), [("/jobs/{}/wait", "timeoutMs=1000"), ("/events", "after={}&wait=1000")])
+def test_a_read_that_waits_shows_nothing_once_the_key_is_revoked(
+    where: Where, path: str, query: str, is_elsewhere: bool
+) -> None:
+    async def story() -> None:
+        async with Local(where) as local, Local(where) as other:
+            issued = await local.ask(register_with_key(Role.OWNER, "Olga"))
+            caller = Caller(issued)
+            await local.ask(rehearse_purchase(caller.id, new_id(), 100_000))
+            job_id = new_id()
+            end = (await local.ask(create_job(job_id, caller.id, some_terms()))).position
+            request = Request(local, msgspec.json.decode(issued.body)["key"], path.format(job_id), query.format(end))
+            await asyncio.sleep(0.1)
+            assert request.sent.empty()
+            await (other if is_elsewhere else local).ask(caller.revoked())
+            start, _ = await request.left()
+            assert start["status"] == 401
+
+    run(story())
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_stream_ends_unfinished_once_the_key_is_revoked(
+    where: Where, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "AT_ONCE", 1)
+
+    issue_keys(where, {f"Olga {number}": Role.OWNER for number in range(EVENTS)})
+
+    async def story(name: str, *, is_revoked: bool) -> list[bool]:
+        """Of each piece after the first, whether more was said to follow."""
+        async with Local(where) as local, Local(where) as other:
+            issued = msgspec.json.decode((await local.ask(register_with_key(Role.AUDITOR, name))).body)
+            request = Request(local, issued["key"], "/audit/events", f"format={form}")
+            start, first = [await request.sent.get() for _ in range(2)]
+            assert start is not None and first is not None and start["status"] == 200
+            if is_revoked:
+                await other.ask(revoke_key(access_stream(Role.AUDITOR, name), UUID(issued["keyId"])))
+            return [message.get("more_body", False) for message in await request.left()]
+
+    whole = run(story("Otto", is_revoked=False))
+    assert len(whole) >= EVENTS and whole == [*[True] * (len(whole) - 1), False]
+    cut = run(story("Anna", is_revoked=True))
+    assert all(cut) and len(cut) <= ON_ITS_WAY
 
 
 class SlowGateway:
