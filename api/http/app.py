@@ -376,7 +376,8 @@ class Endpoint:
     async def _fingerprint(self, asked: _Asked, scope: bytes) -> bytes:
         """What tells one request from another: method, route, ids, query and body as JSON values.
 
-        A secret stands in it as a slow hash: who reads the database must not guess it from here.
+        Nobody without the master key can hold a guess against it: it outlives the words of who is forgotten. A secret
+        stands in it as a slow hash besides.
         """
         parsed = asked.parsed
         for place in asked.route.secrets:
@@ -384,7 +385,7 @@ class Endpoint:
                 parsed = await self._without_secret(parsed, place, scope)
         named = [str(value) for value in asked.ids.values()]
         said = _canonical([asked.route.name, named, sorted(asked.pairs), parsed])
-        return blake2b(said, digest_size=16).digest()
+        return self._service.seals.fingerprint(said)
 
     async def _without_secret(self, value: Any, place: tuple[str, ...], scope: bytes) -> Any:
         step, *rest = place

@@ -657,7 +657,10 @@ def _kept_refusal(context: Context, refusal: InvalidRequest, position: int) -> K
 
 def _replay(kept: KeptAnswer, context: Context) -> Reply:
     if kept.fingerprint != context.fingerprint:
-        raise IdempotencyMismatch("This idempotency key was used for another request; use a new key.")
+        raise IdempotencyMismatch(
+            "This idempotency key was used for another request, or before the master key was changed; "
+            "see what was done then, and use a new key for what is still to be done."
+        )
     if kept.status == 0:
         raise IdempotencyInProgress("The command with this idempotency key is still at work; ask again.")
     if kept.status == REFUSED:

@@ -8,7 +8,7 @@ import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from domain.sealed import SealedText
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+FINGERPRINT_BYTES = 16
 CACHED_KEYS = 10_000
 
 
@@ -40,6 +41,7 @@ class MasterKey:
         if len(key) != KEY_BYTES:
             raise ValueError(f"A master key has {KEY_BYTES} bytes.")
         self._key = key
+        self._fingerprints = blake2b(key=key, person=b"fingerprints").digest()
         self.name = sha256(b"tallyhold master key" + key).hexdigest()[:16]
 
     @classmethod
@@ -52,6 +54,10 @@ class MasterKey:
 
     def wrap(self, key: bytes) -> bytes:
         return aes_key_wrap(self._key, key)
+
+    def fingerprint(self, said: bytes) -> bytes:
+        """The same for what is the same; who has not the master key finds no guess confirmed by it."""
+        return blake2b(said, digest_size=FINGERPRINT_BYTES, key=self._fingerprints).digest()
 
     def unwrap(self, wrapped: bytes) -> bytes:
         """Raises WrongMasterKey."""
@@ -105,6 +111,10 @@ class Seals:
             return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], place.encode()).decode()
         except (InvalidTag, ValueError):
             raise InvariantBroken(f"The sealed text of {place} was changed, or belongs to another place.") from None
+
+    def fingerprint(self, said: bytes) -> bytes:
+        """What tells one text from another; see MasterKey."""
+        return self._master.fingerprint(said)
 
     def rewrap(self, master: MasterKey) -> int:
         """Wrap every key with another master key, all or none; how many there are."""

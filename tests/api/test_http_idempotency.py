@@ -23,7 +23,7 @@ from tests.api.server import (
     wrong_fields,
 )
 from tests.local import stored_bytes
-from tests.program import create_key
+from tests.program import create_key, tallyhold
 
 KEPT_HEADERS = ("content-type", "content-length", "location", "etag")
 
@@ -226,3 +226,18 @@ def test_kept_answers_keys_and_cursors_survive_a_restart(tmp_path: Path) -> None
         owner = client(http, made)
         assert_replayed(owner.post("/jobs", a_job(1), headers=key), first)
         assert done(owner.get("/jobs", limit=1, cursor=page["next"]))["data"][0]["id"] == first.json()["id"]
+
+
+def test_what_was_done_before_the_master_key_was_changed_is_neither_done_again_nor_told(tmp_path: Path) -> None:
+    """Its fingerprint hangs on the master key: without that nobody can hold a guess at a request against it."""
+    db, new = f"sqlite:///{tmp_path / 'tallyhold.sqlite'}", str(tmp_path / "new")
+    made, key = create_key(tmp_path, db, "owner", "Ada"), a_key()
+    credits = ("/owner/billing/add-credits", {"amountCents": 7})
+    with listening(tmp_path, db, "--sandbox") as url, connected(url) as (http, _):
+        done(client(http, made).post(*credits, headers=key), 201)
+    assert tallyhold("rotate-master-key", "--new", new, "--db", db).returncode == 0
+    settings = {"TALLYHOLD_MASTER_KEY_FILE": new}
+    with listening(tmp_path, db, "--sandbox", **settings) as url, connected(url) as (http, _):
+        owner = client(http, made)
+        refused(owner.post(*credits, headers=key), 422, "idempotency_mismatch")
+        assert owner.balance() == 7

@@ -142,6 +142,12 @@ def test_another_master_key_opens_what_was_wrapped_anew(seals: Seals, keys: Seal
     assert Seals(keys, new).open(ANN, "place", sealed) == "mine"
 
 
+def test_a_fingerprint_tells_nothing_without_the_master_key() -> None:
+    old, new = MasterKey(bytes(32)), MasterKey.new()
+    assert old.fingerprint(b"4 stars") == MasterKey(bytes(32)).fingerprint(b"4 stars") != old.fingerprint(b"5 stars")
+    assert old.fingerprint(b"4 stars") != new.fingerprint(b"4 stars")
+
+
 def test_a_rotation_with_the_wrong_key_changes_nothing(seals: Seals, keys: SealingKeysFile) -> None:
     seals.make_key(ANN)
     before = keys.wrapped(ANN)
