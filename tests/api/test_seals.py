@@ -24,12 +24,14 @@ from api.store.sealing_keys import (
 from domain.errors import InvariantBroken
 from domain.sealed import SealedText
 from tests.api.server import ANSWERS, Client, Json, Platform, a_job, done, refused, serving
-from tests.local import MASTER_KEY, Where, database, query, stored_bytes, tables, url_of
+from tests.local import MASTER_KEY, Where, database, execute, opened, query, stored_bytes, tables, url_of
 from tests.program import as_json, failed, tallyhold
 from tests.simulation.books import File
 
 ANN, BEN = uuid4(), uuid4()
 PAUSE_SECONDS = 0.3
+OFTEN = 10
+"""After so many times a statement is prepared."""
 Keys = SealingKeysFile | SealingKeysSchema
 
 
@@ -129,6 +131,36 @@ def test_a_destroyed_key_is_in_no_byte_of_its_file(tmp_path: Path) -> None:
     seals.destroy(ANN)
     keys.close()
     assert not any(wrapped in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_a_destroyed_key_is_in_no_byte_of_its_table_whoever_still_looks_at_the_database(postgres_url: str) -> None:
+    def heap() -> bytes:
+        execute(postgres_url, "CHECKPOINT")
+        ((content,),) = query(postgres_url, "SELECT pg_read_binary_file(pg_relation_filepath('tallyhold_keys.keys'))")
+        return bytes(content)
+
+    with closing(database(postgres_url).sealing_keys()) as keys, opened(postgres_url) as looking:
+        seals = seals_over(keys)
+        assert seals.make_key(ANN) and seals.make_key(BEN)
+        ann, ben = keys.wrapped(ANN), keys.wrapped(BEN)
+        assert ann is not None and ben is not None and ann in heap()
+        looking.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        looking.execute("SELECT count(*) FROM pg_class")
+        seals.destroy(ANN)
+        written = heap()
+        assert ben in written and ann not in written
+        assert keys.wrapped(BEN) == ben
+
+
+def test_who_reads_keys_meets_nothing_odd_when_one_is_destroyed(two: tuple[Keys, Keys]) -> None:
+    serving, forgetting = two
+    seals = seals_over(serving)
+    assert seals.make_key(ANN) and seals.make_key(BEN)
+    for _ in range(OFTEN):
+        assert serving.wrapped(ANN) and serving.wrapped(BEN)
+    forgetting.destroy(ANN)
+    assert serving.wrapped(ANN) is None
+    assert serving.wrapped(BEN)
 
 
 def test_another_master_key_opens_what_was_wrapped_anew(seals: Seals, keys: SealingKeysFile) -> None:
