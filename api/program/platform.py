@@ -56,8 +56,9 @@ class Platform:
                 raise NotOurs(f"The read models of {database} are of another version: call tallyhold migrate.")
             clock = database.clock()
             store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
+            is_new = EventLog(self.log).position() == 0
             keys = opened.enter_context(closing(database.sealing_keys()))
-            self.seals = open_seals(keys, master_key_file or database.beside(".master"))
+            self.seals = open_seals(keys, master_key_file or database.beside(".master"), is_new=is_new)
             self.reads = opened.enter_context(closing(SQLReads(database.reader(), self.seals.open)))
             digest = opened.enter_context(closing(SQLDigest(database.reader(), database.digest_session())))
             self.audit = opened.enter_context(closing(SQLAudit(database.far_reader(), self.seals)))

@@ -199,6 +199,8 @@ def _telling(what: str) -> Iterator[None]:
 
 def copy_keys(keys: SealingKeysFile | SealingKeysSchema, file: Path) -> int:
     """Copy the keys of persons, still wrapped by the master key, to a new file; how many. Raises NotOurs."""
+    if not keys.masters():
+        raise NotOurs("The database has no keys of persons that could be copied.")
     with new_database(file) as made, closing(SealingKeysFile(made)) as copy:
         rows = keys.rows()
         copy.fill(rows)

@@ -195,9 +195,17 @@ class SealingKeysSchema(_Keys):
         return self._connection
 
 
-def open_seals(keys: SealingKeysFile | SealingKeysSchema, master_file: Path) -> Seals:
-    """The seals over a store of keys; a new store gets a new master key. Raises WrongMasterKey."""
+def open_seals(keys: SealingKeysFile | SealingKeysSchema, master_file: Path, *, is_new: bool) -> Seals:
+    """The seals over a store of keys; that of a new log gets a new master key. Raises NotOurs, and WrongMasterKey.
+
+    Whether the log ``is_new`` has to be asked before: whoever writes its first event has claimed the store by then.
+    """
     if not keys.masters():
+        if not is_new:
+            raise NotOurs(
+                "The keys of persons that belong to this database are not there; put them back, or restore a copy: "
+                "tallyhold restore FILE --sealing-keys."
+            )
         make_master_key(master_file)
     master = read_master_key(master_file)
     keys.claim(master.name)

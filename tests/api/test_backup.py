@@ -38,7 +38,7 @@ from tests.local import (
     work_through,
 )
 from tests.postgres import a_database
-from tests.program import failed, tallyhold
+from tests.program import create_key, failed, tallyhold
 from tests.simulation.books import File
 from tests.simulation.living import live
 
@@ -215,6 +215,33 @@ def test_who_was_forgotten_stays_so(where: Where, tmp_path: Path) -> None:
     assert tallyhold("restore", str(tmp_path / "backup"), "--db", url_of(other)).returncode == 0
     restoring = tallyhold("restore", keys, "--sealing-keys", "--db", url_of(other))
     assert restoring.stdout == "restored the keys of 0 persons\n", restoring.stderr
+
+
+def test_keys_that_are_lost_are_told_by_every_command_that_needs_them(where: Where, tmp_path: Path) -> None:
+    """Else everybody would seem to be forgotten."""
+    db, keys, out = url_of(where), str(tmp_path / "keys"), tmp_path / "log.jsonl"
+    create_key(tmp_path, db, "tester", "Ann")
+    assert tallyhold("backup", keys, "--sealing-keys", "--db", db).returncode == 0
+    lose_keys(where)
+    signing = str(tmp_path / "signing")
+    assert tallyhold("checkpoint-key", signing).returncode == 0
+    export = ("export", "log", "--format", "jsonl", "--out", str(out), "--db", db)
+    for _ in range(2):  # what was refused has made none
+        for command in (export, ("keys", "list", "--db", db), ("serve", "--sandbox", "--port", "0", "--db", db)):
+            refused = tallyhold(*command, TALLYHOLD_CHECKPOINT_KEY=signing)
+            failed(refused, 1, "keys of persons that belong to this database are not there")
+        failed(tallyhold("backup", f"{keys}-2", "--sealing-keys", "--db", db), 1, "no keys of persons")
+    assert not out.exists()
+    assert tallyhold("verify", "--db", db).returncode == 0
+    assert tallyhold("restore", keys, "--sealing-keys", "--db", db).returncode == 0
+    assert tallyhold(*export, TALLYHOLD_CHECKPOINT_KEY=signing).returncode == 0
+
+
+def lose_keys(where: Where) -> None:
+    if isinstance(where, str):
+        execute(where, "DROP SCHEMA tallyhold_keys CASCADE")
+    else:
+        where.with_name(where.name + ".keys").unlink()
 
 
 def test_the_commands_tell_what_they_did(tmp_path: Path) -> None:

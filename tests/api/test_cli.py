@@ -123,7 +123,7 @@ def test_the_master_key_is_changed(tmp_path: Path) -> None:
     db, new = url(tmp_path / "tallyhold.sqlite"), tmp_path / "new.master"
     assert tallyhold("keys", "create", "--role", "tester", "--name", "Ann", "--db", db).returncode == 0
     keys = SealingKeysFile(tmp_path / "tallyhold.sqlite.keys")
-    open_seals(keys, tmp_path / "tallyhold.sqlite.master").make_key(UUID(int=1))
+    open_seals(keys, tmp_path / "tallyhold.sqlite.master", is_new=False).make_key(UUID(int=1))
     keys.close()
     rotated = tallyhold("rotate-master-key", "--new", str(new), "--db", db)
     assert (rotated.returncode, rotated.stdout.partition(" ")[0]) == (0, "1")

@@ -242,18 +242,18 @@ def test_who_is_forgotten_in_the_middle_of_a_rotation_stays_so(two: tuple[Keys, 
 
 def test_the_master_key_lies_in_a_file_for_nobody_else(tmp_path: Path, keys: SealingKeysFile) -> None:
     file = tmp_path / "master"
-    open_seals(keys, file).make_key(ANN)
+    open_seals(keys, file, is_new=True).make_key(ANN)
     assert file.stat().st_mode & 0o777 == 0o600
     assert keys.masters() == {read_master_key(file).name}
     other = tmp_path / "other"
     make_master_key(other)
     with pytest.raises(WrongMasterKey, match="were wrapped with"):
-        open_seals(keys, other)
+        open_seals(keys, other, is_new=False)
     with pytest.raises(WrongMasterKey, match="cannot be read"):
-        open_seals(keys, tmp_path / "absent")
+        open_seals(keys, tmp_path / "absent", is_new=False)
     other.write_text("sesame")
     with pytest.raises(WrongMasterKey, match="64 hexadecimal digits"):
-        open_seals(keys, other)
+        open_seals(keys, other, is_new=False)
 
 
 def test_the_master_key_is_not_changed_beside_a_server(where: Where, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class History:
         self._log = database.log()
         self._store = SQLStore(database.session(), self._log.mapper)
         self._keys = database.sealing_keys()
-        self._seals = open_seals(self._keys, database.beside(".master"))
+        self._seals = open_seals(self._keys, database.beside(".master"), is_new=True)
         head = self._store.begin().head
         self._store.rollback()
         self._streams: dict[UUID, Stream] = {}
