@@ -39,6 +39,7 @@ from api.service.ids import new_id
 from api.service.ports import RefusalNote, StoreBusy, StoreFailed
 from api.service.reads import Principal
 from api.service.refusals import NotAuthenticated, Overloaded, Unavailable
+from api.service.seals import WrongMasterKey
 from api.service.service import Service
 from api.service.work import Context
 from domain.errors import FieldProblem, Forbidden, InvalidRequest, NotFound, Refusal, invalid
@@ -190,6 +191,9 @@ class Endpoint:
         except (StoreBusy, StoreFailed):
             log.warning("the store could not be read", extra={"requestId": request_id}, exc_info=True)
             await answer.refuse(Unavailable("The database does not answer; try again in some seconds."))
+        except WrongMasterKey as error:
+            log.warning("a person's key could not be opened", extra={"requestId": request_id}, exc_info=True)
+            await answer.refuse(Unavailable(str(error)))
         except Exception:
             log.exception("a request failed", extra={"requestId": request_id})
             await answer.fail()

@@ -58,7 +58,7 @@ class Platform:
             store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
             is_new = EventLog(self.log).position() == 0
             keys = opened.enter_context(closing(database.sealing_keys()))
-            self.seals = open_seals(keys, master_key_file or database.beside(".master"), is_new=is_new)
+            self.seals = open_seals(keys, master_key_file or master_key_of(database), is_new=is_new)
             self.reads = opened.enter_context(closing(SQLReads(database.reader(), self.seals.open)))
             digest = opened.enter_context(closing(SQLDigest(database.reader(), database.digest_session())))
             self.audit = opened.enter_context(closing(SQLAudit(database.far_reader(), self.seals)))
@@ -85,6 +85,10 @@ class Platform:
 
 def checkpoints_of(database: Database) -> Path:
     return database.beside(".checkpoints")
+
+
+def master_key_of(database: Database) -> Path:
+    return database.beside(".master")
 
 
 def key_of(database: Database) -> Path:

@@ -1,6 +1,9 @@
 """Commands on evidence: checkpoints, proofs, and whether everything is as it was written."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -15,6 +18,7 @@ from api.program.platform import (
     checkpoints_of,
     existing,
     key_of,
+    master_key_of,
     signing,
 )
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
@@ -28,7 +32,8 @@ from api.store.checkpoint_files import (
     read_verifier_key,
 )
 from api.store.databases import Database
-from api.store.verify import Verdict, verify
+from api.store.sealing_keys import read_master_key, unopened
+from api.store.verify import MAX_FINDINGS, Finding, Verdict, verify
 
 
 def make_checkpoint_key(
@@ -95,9 +100,18 @@ def verify_command(
         checkpoints = _opened_checkpoints(settings, database, checkpoint, key)
         with progress("verifying") as told:
             verdict = verify(database, checkpoints, told)
+        verdict.findings += islice(_unopened_keys(settings, database), MAX_FINDINGS)
         show(_verdict_body(verdict), as_json, lambda: _verdict_text(verdict))
         if verdict.findings:
             raise WrongEvidence(f"Not as it was written: {verdict.findings[0].sentence}")
+
+
+def _unopened_keys(settings: Settings, database: Database) -> Iterator[Finding]:
+    """Keys of persons that are not as they were wrapped; tried only where they and the master key lie."""
+    file = settings.master_key_file or master_key_of(database)
+    if file.exists() and database.has_sealing_keys():
+        with closing(database.sealing_keys()) as keys:
+            yield from map(Finding, unopened(keys, read_master_key(file)))
 
 
 def _opened_checkpoints(

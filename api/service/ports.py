@@ -190,8 +190,8 @@ class SealingKeys(Protocol):
         Raises WrongMasterKey once another master key wraps what is kept.
         """
 
-    def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
-        """Wrap every key anew, all or none; how many there are."""
+    def rewrap(self, change: Callable[[UUID, bytes], bytes], master: str) -> int:
+        """Wrap every person's key anew, all or none; how many there are."""
 
     def destroy(self, person_id: UUID) -> None:
         """Destroy a person's key, and never take another one."""

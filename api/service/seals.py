@@ -31,7 +31,7 @@ CACHED_KEYS = 10_000
 
 
 class WrongMasterKey(Exception):
-    """The master key does not open the keys of this database; the sentence says so."""
+    """The master key does not open the keys of this database, or one of them; the sentence says whose."""
 
 
 class MasterKey:
@@ -59,12 +59,14 @@ class MasterKey:
         """The same for what is the same; who has not the master key finds no guess confirmed by it."""
         return blake2b(said, digest_size=FINGERPRINT_BYTES, key=self._fingerprints).digest()
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    def unwrap(self, person_id: UUID, wrapped: bytes) -> bytes:
         """Raises WrongMasterKey."""
         try:
             return aes_key_unwrap(self._key, wrapped)
         except InvalidUnwrap:
-            raise WrongMasterKey(f"The master key {self.name} does not open the keys of this database.") from None
+            raise WrongMasterKey(
+                f"The master key {self.name} does not open the key of person {person_id}; run tallyhold verify."
+            ) from None
 
 
 class Seals:
@@ -118,7 +120,7 @@ class Seals:
 
     def rewrap(self, master: MasterKey) -> int:
         """Wrap every key with another master key, all or none; how many there are."""
-        count = self._keys.rewrap(lambda wrapped: master.wrap(self._master.unwrap(wrapped)), master.name)
+        count = self._keys.rewrap(lambda *kept: master.wrap(self._master.unwrap(*kept)), master.name)
         self._master = master
         return count
 
@@ -137,7 +139,7 @@ class Seals:
             wrapped = self._keys.wrapped(person_id)
             if wrapped is None:
                 return None
-            cipher = AESGCM(self._master.unwrap(wrapped))
+            cipher = AESGCM(self._master.unwrap(person_id, wrapped))
             self._ciphers.age()
             self._ciphers.put(person_id, cipher)
         return cipher

@@ -78,8 +78,11 @@ class Database(Protocol):
     def gateway(self) -> SandboxGateway:
         """The sandbox's payment gateway."""
 
+    def has_sealing_keys(self) -> bool:
+        """Whether there is a store of keys of persons with it."""
+
     def sealing_keys(self) -> SealingKeysFile | SealingKeysSchema:
-        """The keys of persons, apart from the log."""
+        """The keys of persons, apart from the log; made if there are none."""
 
     def claim_mode(self, *, sandbox: bool) -> None:
         """Serve it in one mode for ever."""
@@ -148,6 +151,9 @@ class SQLiteDatabase:
 
     def gateway(self) -> SQLiteGateway:
         return SQLiteGateway(self.beside(".gateway"))
+
+    def has_sealing_keys(self) -> bool:
+        return self.beside(".keys").exists()
 
     def sealing_keys(self) -> SealingKeysFile:
         return SealingKeysFile(self.beside(".keys"))
@@ -222,6 +228,11 @@ class PostgresDatabase:
 
     def gateway(self) -> PostgresGateway:
         return PostgresGateway(self.conninfo)
+
+    def has_sealing_keys(self) -> bool:
+        with closing(self.reader()) as reader:
+            ((is_there,),) = reader.rows("SELECT to_regclass('tallyhold_keys.keys') IS NOT NULL")
+        return bool(is_there)
 
     def sealing_keys(self) -> SealingKeysSchema:
         with postgres.telling(self.conninfo):

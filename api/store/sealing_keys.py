@@ -65,7 +65,7 @@ class _Keys:
     def _add(self, name: str, wrapped: bytes | None, master: str) -> None:
         self._run(f"INSERT INTO {self._table} VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (name, wrapped, master))
 
-    def rewrap(self, change: Callable[[bytes], bytes], master: str) -> int:
+    def rewrap(self, change: Callable[[UUID, bytes], bytes], master: str) -> int:
         with self._lock, self._transaction():
             # First: who adds a key waits from here on, and what was added before is seen.
             self._run(f"UPDATE {self._table} SET master = ? WHERE person_id = ?", (master, _CLAIM))
@@ -73,7 +73,7 @@ class _Keys:
             for person_id, wrapped in rows:
                 self._run(
                     f"UPDATE {self._table} SET wrapped = ?, master = ? WHERE person_id = ? AND wrapped IS NOT NULL",
-                    (change(bytes(wrapped)), master, person_id),
+                    (change(UUID(person_id), bytes(wrapped)), master, person_id),
                 )
         return len(rows)
 
@@ -216,6 +216,16 @@ def open_seals(keys: SealingKeysFile | SealingKeysSchema, master_file: Path, *, 
             f"{', '.join(sorted(masters))}."
         )
     return Seals(keys, master)
+
+
+def unopened(keys: SealingKeysFile | SealingKeysSchema, master: MasterKey) -> Iterator[str]:
+    """A sentence about each person's key that the master key does not open."""
+    for person_id, wrapped, name in keys.rows():
+        try:
+            if wrapped is not None:
+                master.unwrap(UUID(person_id), bytes(wrapped))
+        except WrongMasterKey:
+            yield f"The key of person {person_id}, wrapped with {name}, is not opened by the master key {master.name}."
 
 
 def read_master_key(file: Path) -> MasterKey:

@@ -215,10 +215,10 @@ def test_a_key_that_is_added_in_the_middle_of_a_rotation_is_wrapped_with_the_new
     with ThreadPoolExecutor(1) as threads:
         adding: list[Future[bool]] = []
 
-        def change(wrapped: bytes) -> bytes:
+        def change(person_id: UUID, wrapped: bytes) -> bytes:
             adding.append(threads.submit(seals.make_key, BEN))
             wait(adding, PAUSE_SECONDS)
-            return new.wrap(MASTER_KEY.unwrap(wrapped))
+            return new.wrap(MASTER_KEY.unwrap(person_id, wrapped))
 
         rotating.rewrap(change, new.name)
         with pytest.raises(WrongMasterKey):
@@ -232,9 +232,9 @@ def test_who_is_forgotten_in_the_middle_of_a_rotation_stays_so(two: tuple[Keys, 
     seals.make_key(ANN)
     with ThreadPoolExecutor(1) as threads:
 
-        def change(wrapped: bytes) -> bytes:
+        def change(person_id: UUID, wrapped: bytes) -> bytes:
             wait([threads.submit(serving.destroy, ANN)], PAUSE_SECONDS)
-            return new.wrap(MASTER_KEY.unwrap(wrapped))
+            return new.wrap(MASTER_KEY.unwrap(person_id, wrapped))
 
         rotating.rewrap(change, new.name)
     assert rotating.is_destroyed(ANN)
@@ -367,6 +367,35 @@ def test_a_forgotten_testers_words_are_gone_and_all_else_is_as_it_was(told: Told
     told.forget(told.ann)  # asked again: recorded once
     named = query(path, "SELECT count(*) FROM stored_events WHERE topic = 'access.forgotten'")
     assert named == [(1,)]
+
+
+def test_a_key_that_is_damaged_is_named_and_takes_only_what_it_opens(where: Where, tmp_path: Path) -> None:
+    db, new = url_of(where), str(tmp_path / "new")
+    with serving(tmp_path, where) as platform:
+        owner, ann, ben = platform.owner(), platform.tester(), platform.tester()
+        of_ann, of_ben = owner.post_job(1), owner.post_job(1)
+        ann.complete(of_ann)
+        ben.complete(of_ben)
+        assert tallyhold("verify", "--db", db).returncode == 0
+        damage_key(where, ann.id)
+        named = f"key of person {ann.id}"
+        platform.tester()  # keys in memory are as before; whatever happens to a principal, they are read again
+        problem = refused(owner.get(f"/jobs/{of_ann}"), 503, "unavailable")
+        assert named in problem["detail"] and "run tallyhold verify" in problem["detail"]
+        refused(platform.operator.get("/audit/events", limit=50), 503, "unavailable")
+        assert owner.job(of_ben)["status"] == "completed"
+    failed(tallyhold("verify", "--db", db), 1, named)
+    failed(tallyhold("rotate-master-key", "--new", new, "--db", db), 1, named)
+
+
+def keys_of(path: Path) -> Path:
+    """The file of keys beside a database."""
+    return path.with_name(path.name + ".keys")
+
+
+def damage_key(where: Where, person_id: str) -> None:
+    place, table = (where, "tallyhold_keys.keys") if isinstance(where, str) else (keys_of(where), "keys")
+    execute(place, f"UPDATE {table} SET wrapped = ? WHERE person_id = ?", bytes(40), person_id)
 
 
 def test_history_of_the_forgotten_is_still_replayed(told: Told) -> None:
