@@ -48,7 +48,7 @@ def lived(
 def path(tmp_path: Path, lived: Where, postgres_server: str) -> Iterator[Where]:
     """A copy of it."""
     if isinstance(lived, Path):
-        yield Path(shutil.copy(lived, tmp_path))
+        yield shutil.copytree(lived.parent, tmp_path, dirs_exist_ok=True) / lived.name
     else:
         with a_database(postgres_server, copy_of=lived) as url:
             yield url

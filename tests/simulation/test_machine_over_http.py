@@ -17,21 +17,21 @@ PRINCIPALS = {OPERATOR: Role.OPERATOR, **dict.fromkeys(OWNERS, Role.OWNER), **di
 
 
 @cache
-def beginning() -> tuple[bytes, Mapping[str, Key]]:
-    """A file in which everybody has a key and nothing else happened, and the keys."""
+def beginning() -> tuple[Mapping[str, bytes], Mapping[str, Key]]:
+    """The files of a database in which everybody has a key and nothing else happened, and the keys."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tallyhold.sqlite"
         keys = issue_keys(path, PRINCIPALS)
-        return path.read_bytes(), keys
+        return {file.name: file.read_bytes() for file in path.parent.iterdir()}, keys
 
 
 class OverTheWire(Platform):
     def make_driver(self) -> Driver:
         self.folder = Path(tempfile.mkdtemp())
-        file, keys = beginning()
-        path = self.folder / "tallyhold.sqlite"
-        path.write_bytes(file)
-        return OverHttp(path, self.folder, keys)
+        files, keys = beginning()
+        for name, content in files.items():
+            (self.folder / name).write_bytes(content)
+        return OverHttp(self.folder / "tallyhold.sqlite", self.folder, keys)
 
     def teardown(self) -> None:
         super().teardown()
