@@ -174,9 +174,13 @@ class _Log:
 
 
 def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
-    """An event's leaf; of values that no event has, something that cannot be any event's."""
+    """An event's leaf; of values that no event has, something that cannot be any event's.
+
+    An id in another spelling is no stream's: nobody who asks for the stream would find the event.
+    """
     try:
-        return tree.leaf_bytes(UUID(stream), version, topic, bytes(state))
+        named = UUID(stream)
+        return tree.leaf_bytes(named, version, topic, bytes(state)) if named.hex == stream else b""
     except (ValueError, TypeError, AttributeError, OverflowError):
         return b""
 

@@ -13,7 +13,8 @@ from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.store.verify import Finding, Verdict, verify
 from projections.replay import TABLES
-from tests.local import a_digest, database, execute, opened, query, tables, work_through
+from tests.local import Where, a_digest, database, everything, execute, opened, query, tables, work_through
+from tests.postgres import a_database
 from tests.simulation.books import File
 from tests.simulation.living import live
 from tests.simulation.outside import settle_and_close
@@ -22,7 +23,7 @@ HALF = 200
 """Where an earlier checkpoint was signed."""
 
 
-def checkpoint(path: Path, size: int | None = None) -> Checkpoint:
+def checkpoint(path: Where, size: int | None = None) -> Checkpoint:
     """What would be signed now, or when the log had this size."""
     with closing(a_digest(path)) as digest:
         origin, whole, root = digest.head()
@@ -51,6 +52,15 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def lived_on_postgres(postgres_server: str) -> Iterator[str]:
+    """The same on the other store."""
+    with a_database(postgres_server) as url:
+        live(url, 420, in_the_end=settle_and_close)
+        digest(url)
+        yield url
+
+
 @pytest.fixture
 def path(tmp_path: Path, lived: bytes) -> Iterator[Path]:
     path = tmp_path / "tallyhold.sqlite"
@@ -58,24 +68,39 @@ def path(tmp_path: Path, lived: bytes) -> Iterator[Path]:
     yield path
 
 
-def digest(path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgres"])
+def anywhere(request: pytest.FixtureRequest) -> Iterator[Where]:
+    """A copy of it on each store."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("path")
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    with a_database(server, copy_of=request.getfixturevalue("lived_on_postgres")) as url:
+        yield url
+
+
+def digest(path: Where) -> None:
     with closing(a_digest(path)) as digest:
         work_through(digest)
 
 
-def size_of(path: Path) -> int:
+def size_of(path: Where) -> int:
     size: int = query(path, "SELECT position FROM head")[0][0]
     return size
 
 
-def verdict(path: Path, *checkpoints: Checkpoint) -> Verdict:
-    before = path.read_bytes()
+def verdict(path: Where, *checkpoints: Checkpoint) -> Verdict:
+    before = held(path)
     found = verify(database(path), checkpoints, lambda done, total: None)
-    assert path.read_bytes() == before, "looking changed it"
+    assert held(path) == before, "looking changed it"
     return found
 
 
-def first(path: Path, *checkpoints: Checkpoint) -> Finding:
+def held(path: Where) -> object:
+    return path.read_bytes() if isinstance(path, Path) else everything(path)
+
+
+def first(path: Where, *checkpoints: Checkpoint) -> Finding:
     return verdict(path, *checkpoints).findings[0]
 
 
@@ -248,6 +273,17 @@ def test_an_event_behind_the_end_is_named(path: Path) -> None:
 def test_values_that_no_event_has_are_found(path: Path, column: str) -> None:
     execute(path, f"UPDATE stored_events SET {column} WHERE position = {AT}")
     assert first(path).position == AT
+
+
+@pytest.mark.parametrize("spelling", ["{}-{}", "{{{}{}}}", "urn:uuid:{}{}", "upper"])
+def test_a_stream_that_is_named_in_another_spelling_is_found(anywhere: Where, spelling: str) -> None:
+    """Whoever asks for the stream does not find the event any more."""
+    (stream,) = query(anywhere, "SELECT originator_id FROM stored_events WHERE position = ?", AT)[0]
+    other = str(stream).upper() if spelling == "upper" else spelling.format(str(stream)[:8], str(stream)[8:])
+    assert UUID(other).hex == stream != other
+    execute(anywhere, "UPDATE stored_events SET originator_id = ? WHERE originator_id = ?", other, stream)
+    (begins,) = query(anywhere, "SELECT min(position) FROM stored_events WHERE originator_id = ?", other)[0]
+    assert first(anywhere).position == begins
 
 
 def test_tiles_that_were_altered_accuse_no_event(path: Path) -> None:
