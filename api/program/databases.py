@@ -12,7 +12,7 @@ from api.program.terminal import Db, failing_in_one_sentence
 from api.settings import read_settings
 from api.store.backup import copy_keys, forgotten, restore_keys
 from api.store.databases import Database
-from api.store.rebuild import is_outdated, rebuild
+from api.store.rebuild import digest_anew, is_outdated, rebuild
 
 
 def migrate(db: Db = None) -> None:
@@ -26,9 +26,14 @@ def migrate(db: Db = None) -> None:
 
 
 def rebuild_command(db: Db = None) -> None:
-    """Make all read models anew from the log, beside whatever server there is."""
+    """Make all read models anew from the log, beside whatever server there is.
+
+    Whoever serves then works the audit trail's index out again, beside the commands.
+    """
     with failing_in_one_sentence():
-        count = rebuild_with_progress(existing(read_settings(db=db)))
+        database = existing(read_settings(db=db))
+        count = rebuild_with_progress(database)
+        digest_anew(database)
         print(f"rebuilt from {count} events")
 
 

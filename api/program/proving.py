@@ -90,9 +90,9 @@ def verify_command(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the whole log against its hashes and checkpoints, and the read models against a replay. Changes nothing.
+    """Check the whole log against its hashes and checkpoints, and what was worked out of it against a replay.
 
-    Without --checkpoint: against all in the folder of checkpoints.
+    Changes nothing. Without --checkpoint: against all in the folder of checkpoints.
     """
     with failing_in_one_sentence():
         settings = read_settings(db=db)
@@ -158,5 +158,5 @@ def _verdict_text(verdict: Verdict) -> str:
     held = f"{verdict.checkpoints} checkpoints" if verdict.checkpoints else "no checkpoint (none was given)"
     return (
         f"{verdict.events} events are as they were written, root {verdict.root.hex()}; they agree with {held}, "
-        f"and {verdict.rows} rows of read models with a replay"
+        f"and {verdict.rows} rows of read models and audit index with a replay"
     )

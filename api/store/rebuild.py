@@ -14,13 +14,15 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from time import monotonic, sleep
+from typing import Any
 from uuid import uuid4
 
 from api.service.garbage import rarely_collected
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.databases import Database
-from api.store.schema import create_indexes, create_table
+from api.store.schema import DIGEST, create_indexes, create_table
 from api.store.sessions import Session
+from api.store.sql_digest import DIGEST_POSITION
 from api.store.working_out import NEW, PAGE_OF_LOG, Statements, statements, work_out
 from projections.replay import TABLES, views_version
 
@@ -37,8 +39,6 @@ BUSY_SECONDS = 60.0
 
 Progress = Callable[[int, int], None]
 """Told after each page: events done, and all there are."""
-
-_HEAD = "SELECT position FROM head"
 
 
 def is_outdated(database: Database) -> bool:
@@ -57,15 +57,34 @@ def rebuild(database: Database, progress: Progress) -> int:
         except BaseException:
             session.rollback()
             with suppress(StoreBusy, StoreFailed):  # what stays is dropped by the next rebuild
-                _begin(session)
+                _head(session)
                 _drop(session)
                 session.commit()
             raise
 
 
+def digest_anew(database: Database) -> None:
+    """Forget the index of the audit trail and the tiles: whoever serves works them out again, from the first event."""
+    with closing(database.background_session()) as session:
+        try:
+            _begin(session, DIGEST_POSITION)
+            for table, create in DIGEST.items():
+                session.define(f"DROP TABLE IF EXISTS {table}")
+                session.define(create)
+            session.write(
+                "INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0) "
+                "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
+                [()],
+            )
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+
+
 def _make(session: Session) -> int:
     """Empty tables; how long the log is."""
-    end = _begin(session)
+    end = _head(session)
     _drop(session)
     for new in (replace(table, name=NEW + table.name) for table in TABLES):
         session.define(create_table(new))
@@ -84,12 +103,12 @@ def _fill(session: Session, database: Database, end: int, progress: Progress) ->
     done = 0
     if end > LONG:
         for done, worked_out in _worked_out(database, end):
-            _begin(session)
+            _head(session)
             _write(session, worked_out)
             session.commit()
             progress(done, end)
     while True:
-        end = _begin(session)
+        end = _head(session)
         page = session.read(PAGE_OF_LOG, (done, min(done + PAGE, end)))
         _write(session, statements(page))
         done += len(page)
@@ -120,13 +139,18 @@ def _worked_out(database: Database, end: int) -> Iterator[tuple[int, Statements]
             pool.shutdown(cancel_futures=True)
 
 
-def _begin(session: Session) -> int:
+def _head(session: Session) -> int:
     """Lock the head; where it is."""
+    position: int = _begin(session, "SELECT position FROM head")[0]
+    return position
+
+
+def _begin(session: Session, sql: str) -> Any:
+    """Lock a row, once others have let it go; what it says, null if it is not there."""
     until = monotonic() + BUSY_SECONDS
     while True:
         try:
-            position: int = session.begin(_HEAD)[0][0]
-            return position
+            return session.begin(sql)[0]
         except StoreBusy:
             if monotonic() > until:
                 raise

@@ -33,6 +33,14 @@ INSERT_EVENTS = insert(
     },
 )
 
+DIGEST = {
+    "tiles": "CREATE TABLE IF NOT EXISTS tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, "
+    "hashes BLOB NOT NULL, PRIMARY KEY (level, number))",
+    "audit_index": "CREATE TABLE IF NOT EXISTS audit_index (key INTEGER NOT NULL, block INTEGER NOT NULL, "
+    "places INTEGER NOT NULL, PRIMARY KEY (key, block)) WITHOUT ROWID",
+}
+"""The tables that are worked out of the log behind the commands."""
+
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
     "originator_version INTEGER NOT NULL, topic TEXT NOT NULL, state BLOB NOT NULL)",
@@ -48,10 +56,7 @@ LOG = (
     "location TEXT, etag TEXT, position INTEGER NOT NULL, purchase_id TEXT)",
     "CREATE UNIQUE INDEX IF NOT EXISTS kept_answers_scope ON kept_answers (scope)",
     "CREATE INDEX IF NOT EXISTS kept_answers_purchase ON kept_answers (purchase_id) WHERE purchase_id IS NOT NULL",
-    "CREATE TABLE IF NOT EXISTS tiles (level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, "
-    "PRIMARY KEY (level, number))",
-    "CREATE TABLE IF NOT EXISTS audit_index (key INTEGER NOT NULL, block INTEGER NOT NULL, places INTEGER NOT NULL, "
-    "PRIMARY KEY (key, block)) WITHOUT ROWID",
+    *DIGEST.values(),
     "CREATE TABLE IF NOT EXISTS digest (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, "
     "dropped INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS refusals (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor_kind TEXT NOT NULL, "

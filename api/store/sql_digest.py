@@ -13,13 +13,13 @@ from api.store.row_statements import insert
 from api.store.sessions import Reader, Session, first
 from domain.times import Instant
 
-_POSITION = "SELECT position FROM digest"
+DIGEST_POSITION = "SELECT position FROM digest"
 _TILES = insert(
     "tiles",
     {"level": "INTEGER", "number": "INTEGER", "hashes": "BLOB"},
     "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
 )
-_PLACES = insert(
+PLACES = insert(
     "audit_index",
     {"key": "INTEGER", "block": "INTEGER", "places": "INTEGER"},
     "ON CONFLICT (key, block) DO UPDATE SET places = audit_index.places | excluded.places",
@@ -65,7 +65,7 @@ class SQLDigest:
         return log_origin(secret), position, tree.root(peaks)
 
     def position(self) -> int:
-        position: int = self._reader.rows(_POSITION)[0][0]
+        position: int = self._reader.rows(DIGEST_POSITION)[0][0]
         return position
 
     def tile(self, level: int, number: int) -> bytes:
@@ -90,7 +90,7 @@ class SQLDigest:
             if position == step.after:
                 self._session.write("UPDATE digest SET position = ?", [(position + step.events,)])
                 self._session.put(_TILES, step.tiles)
-                self._session.put(_PLACES, step.places)
+                self._session.put(PLACES, step.places)
 
     def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
         with self._transaction():
@@ -110,7 +110,7 @@ class SQLDigest:
     def _transaction(self) -> Iterator[int]:
         """Alone with the digest; gives its position."""
         try:
-            position: int = self._session.begin(_POSITION)[0][0]
+            position: int = self._session.begin(DIGEST_POSITION)[0][0]
             yield position
             self._session.commit()
         except BaseException:

@@ -17,26 +17,19 @@ from api.evidence.tiles import WIDTH
 from api.evidence.tree import HASH_BYTES
 from api.service.snapshots import DECIDERS, encoded
 from api.store.databases import Database
+from api.store.findings import Finding, Row, side_by_side
 from api.store.mapper import recorded_in, to_recorded
 from api.store.rebuild import PAGE, Progress
 from api.store.replayed import replayed
 from api.store.schema import SELECT_EVENTS, stream_key
 from api.store.sessions import Reader
 from api.store.sql_digest import log_origin, read_tile
+from api.store.verify_digest import Digested
 from domain.recorded import Recorded
 from projections.read_model import Table
 from projections.replay import TABLES
 
 MAX_FINDINGS = 100
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is not as it was written; ``position`` is the first wrong one where it is about the log."""
-
-    sentence: str
-    position: int | None = None
 
 
 @dataclass(slots=True)
@@ -189,19 +182,27 @@ def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
 
 
 def _compare_views(reader: Reader, verdict: Verdict, progress: Any) -> None:
-    """Replay the log into a file of its own, and compare it row for row: neither is held in memory."""
-    with TemporaryDirectory(prefix="tallyhold-verify-") as folder:
+    """Replay the log into files of their own, and compare them row for row: neither side is held in memory."""
+    with (
+        TemporaryDirectory(prefix="tallyhold-verify-") as folder,
+        closing(Digested(reader, verdict.events, f"{folder}/digested.sqlite")) as digested,
+    ):
         try:
-            with replayed(_pages(reader), progress, f"{folder}/replayed.sqlite") as other:
+            with replayed(_pages(reader, digested), progress, f"{folder}/replayed.sqlite") as other:
                 found = (each for table in TABLES for each in _differences(table, reader, other, verdict))
                 verdict.findings += islice(found, MAX_FINDINGS)
         except MapperDeserialisationError as error:
             verdict.findings.append(Finding(f"The read models were not compared: {error}"))
+            return
+        for rows, finding in digested.unlike():
+            verdict.rows += rows
+            verdict.findings += [finding] if finding else []
 
 
-def _pages(reader: Reader) -> Iterator[list[Recorded[Any]]]:
+def _pages(reader: Reader, digested: Digested) -> Iterator[list[Recorded[Any]]]:
     with reader.stream(f"{SELECT_EVENTS} ORDER BY position") as rows:
         while page := list(islice(rows, PAGE)):
+            digested.take(page)
             yield list(recorded_in(page))
 
 
@@ -214,20 +215,15 @@ def _differences(table: Table, kept: Reader, replayed: sqlite3.Connection, verdi
 
 def _unlike_rows(table: Table, ours: Iterator[Row], theirs: Iterator[Row], verdict: Verdict) -> Iterator[Finding]:
     place = list(table.columns).index(table.primary_key)
-    left, right = next(ours, None), next(theirs, None)
-    while left is not None or right is not None:
+    for left, right in side_by_side(ours, theirs, slice(place, place + 1)):
         verdict.rows += 1
-        if left == right:
-            left, right = next(ours, None), next(theirs, None)
-        elif left is not None and (right is None or left[place] < right[place]):
+        if left is not None and right is not None:
+            if left != right:
+                yield Finding(_unlike(table, left, right))
+        elif left is not None:
             yield Finding(f"The row {_named(table, left)} follows from no event.")
-            left = next(ours, None)
-        elif right is not None and (left is None or left[place] > right[place]):
+        elif right is not None:
             yield Finding(f"The row {_named(table, right)} is missing.")
-            right = next(theirs, None)
-        elif left is not None and right is not None:
-            yield Finding(_unlike(table, left, right))
-            left, right = next(ours, None), next(theirs, None)
 
 
 def _named(table: Table, row: Row) -> str:

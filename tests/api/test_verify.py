@@ -11,7 +11,10 @@ import pytest
 from api.evidence import tree
 from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
-from api.store.verify import Finding, Verdict, verify
+from api.store.findings import Finding
+from api.store.rebuild import digest_anew
+from api.store.schema import DIGEST
+from api.store.verify import Verdict, verify
 from projections.replay import TABLES
 from tests.local import Where, a_digest, database, everything, execute, opened, query, tables, work_through
 from tests.postgres import a_database
@@ -109,9 +112,15 @@ def written_anew(path: Path) -> None:
     leaves = [leaf(row) for row in query(path, EVENTS)]
     peaks = tree.append(0, b"", leaves)
     execute(path, "UPDATE head SET position = ?, peaks = ?", len(leaves), peaks)
-    execute(path, "DELETE FROM tiles")
-    execute(path, "UPDATE digest SET position = 0")
+    begin_digest_anew(path)
     digest(path)
+
+
+def begin_digest_anew(path: Path) -> None:
+    """As before anything was worked out."""
+    for table in DIGEST:
+        execute(path, f"DELETE FROM {table}")
+    execute(path, "UPDATE digest SET position = 0")
 
 
 def test_a_log_that_nobody_touched_is_sound(path: Path) -> None:
@@ -119,12 +128,17 @@ def test_a_log_that_nobody_touched_is_sound(path: Path) -> None:
     file = File(path)
     assert found.findings == []
     assert (found.events, found.root, found.checkpoints) == (size_of(path), tree.root(file.head["peaks"]), 3)
-    assert found.rows == sum(map(len, tables(path).values()))
+    (indexed,) = query(path, "SELECT count(*) FROM audit_index")[0]
+    assert found.rows == sum(map(len, tables(path).values())) + indexed
     assert size_of(path) > WIDTH + HALF
 
 
 def test_a_sound_log_is_verified_beside_a_writer_and_however_far_the_tiles_are(path: Path) -> None:
-    execute(path, "DELETE FROM tiles WHERE number > 0")
+    begin_digest_anew(path)
+    with closing(a_digest(path)) as digest:
+        step = digest.next_step()
+        assert step is not None
+        digest.keep(step)
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         assert verdict(path).findings == []
@@ -147,6 +161,53 @@ def redefine(path: Path, index: str, sql: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (sql, index))
+
+
+FALSE_INDEXES = [
+    "UPDATE audit_index SET places = 0",
+    "UPDATE audit_index SET places = places + 1 WHERE block = (SELECT max(block) FROM audit_index)",
+    "DELETE FROM audit_index",
+    "DELETE FROM audit_index WHERE block = 7",
+    "INSERT INTO audit_index VALUES (5, 0, 1)",
+]
+
+
+@pytest.mark.parametrize("change", FALSE_INDEXES)
+def test_an_audit_index_that_hides_events_is_found_and_can_be_made_anew(anywhere: Where, change: str) -> None:
+    execute(anywhere, change)
+    (finding,) = verdict(anywhere).findings
+    assert "rows of the audit trail's index do not follow from the log" in finding.sentence
+    assert finding.position is None
+    check_made_anew(anywhere)
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM digest", "UPDATE digest SET position = 5000"])
+def test_an_index_that_is_said_to_reach_further_than_the_log_is_found_and_can_be_made_anew(
+    anywhere: Where, change: str
+) -> None:
+    """The trail would show no event from there back to the log's end, nor any that comes."""
+    execute(anywhere, change)
+    assert "is said to reach position" in first(anywhere).sentence
+    check_made_anew(anywhere)
+
+
+def test_rows_of_a_kind_that_no_table_has_are_found(path: Path) -> None:
+    execute(path, "UPDATE audit_index SET key = 'x' || key WHERE block = 3")
+    execute(path, "UPDATE balances SET account = x'00' WHERE account = (SELECT min(account) FROM balances)")
+    sentences = [one.sentence for one in verdict(path).findings]
+    assert any("audit trail's index" in one for one in sentences)
+    assert any("follows from no event" in one for one in sentences)
+
+
+def check_made_anew(path: Where) -> None:
+    """What a rebuild does, and who serves then."""
+    whole = query(path, "SELECT position FROM head")
+    digest_anew(database(path))
+    assert query(path, "SELECT position, dropped FROM digest") == [(0, 0)]
+    assert verdict(path).findings == []
+    digest(path)
+    assert query(path, "SELECT position FROM digest") == whole
+    assert verdict(path).findings == []
 
 
 AT = 300
