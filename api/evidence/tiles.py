@@ -19,12 +19,19 @@ ReadTile: TypeAlias = Callable[[int, int], bytes]
 """The hashes in the tile of a level and a number, both from 0; as many as there are."""
 
 
+class WrongTiles(Exception):
+    """A tile that must be there is not, has too few hashes, or other ones than the log's."""
+
+
 def grown(read: ReadTile, size: int, leaves: Sequence[bytes]) -> Iterator[tuple[int, int, bytes]]:
-    """The tiles (level, number, hashes) that change when leaves' hashes follow on the first ``size``."""
+    """The tiles (level, number, hashes) that change when leaves' hashes follow on the first ``size``.
+
+    Raises WrongTiles.
+    """
     level, added = 0, list(leaves)
     while added:
         number, filled = divmod(size, WIDTH)
-        held = read(level, number)[: filled * HASH_BYTES] if filled else b""
+        held = _hashes(read(level, number), 0, filled) if filled else b""
         hashes = held + b"".join(added)
         added = []
         for place, begin in enumerate(range(0, len(hashes), TILE_BYTES), number):
@@ -44,13 +51,20 @@ def folded(hashes: bytes) -> bytes:
 
 
 def subtrees(read: ReadTile) -> Subtree:
-    """Complete subtrees out of tiles; the tiles that were read last are kept."""
+    """Complete subtrees out of tiles; the tiles that were read last are kept. One raises WrongTiles."""
     tile = lru_cache(TILES_KEPT)(read)
 
     def subtree(height: int, number: int) -> bytes:
         level, inside = divmod(height, HEIGHT)
         place, within = divmod(number << inside, WIDTH)
-        begin = within * HASH_BYTES
-        return folded(tile(level, place)[begin : begin + (HASH_BYTES << inside)])
+        return folded(_hashes(tile(level, place), within, 1 << inside))
 
     return subtree
+
+
+def _hashes(tile: bytes, begin: int, count: int) -> bytes:
+    """Hashes of a tile, so many of them, from a place in it. Raises WrongTiles."""
+    found = tile[begin * HASH_BYTES : (begin + count) * HASH_BYTES]
+    if len(found) != count * HASH_BYTES:
+        raise WrongTiles
+    return found

@@ -182,10 +182,7 @@ class Endpoint:
         try:
             await self._answer(scope, headers, receive, answer)
         except Refusal as refusal:
-            if isinstance(refusal, NotAuthenticated):
-                answer.principal = _NOBODY  # whose key it was says nothing of who has shown it
-            await answer.refuse(refusal)
-            self._note(scope, answer, refusal)
+            await self._refuse(scope, answer, refusal)
         except _ClientGone:
             return  # nobody is left to be answered
         except (StoreBusy, StoreFailed):
@@ -198,6 +195,15 @@ class Endpoint:
             log.exception("a request failed", extra={"requestId": request_id})
             await answer.fail()
         self._access_log.write(scope["method"], scope["path"], answer, time.perf_counter() - began)
+
+    async def _refuse(self, scope: Scope, answer: "_Answer", refusal: Refusal) -> None:
+        if answer.status:  # the response has begun: the connection is all that can be ended
+            log.error("an answer broke off: %s", refusal.detail, extra={"requestId": answer.request_id})
+            return
+        if isinstance(refusal, NotAuthenticated):
+            answer.principal = _NOBODY  # whose key it was says nothing of who has shown it
+        await answer.refuse(refusal)
+        self._note(scope, answer, refusal)
 
     def _note(self, scope: Scope, answer: "_Answer", refusal: Refusal) -> None:
         """Keep who was refused what and why, where it is known who."""

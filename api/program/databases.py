@@ -28,7 +28,7 @@ def migrate(db: Db = None) -> None:
 def rebuild_command(db: Db = None) -> None:
     """Make all read models anew from the log, beside whatever server there is.
 
-    Whoever serves then works the audit trail's index out again, beside the commands.
+    Whoever serves then works audit index and hash tree's tiles out again, beside the commands.
     """
     with failing_in_one_sentence():
         database = existing(read_settings(db=db))

@@ -158,5 +158,5 @@ def _verdict_text(verdict: Verdict) -> str:
     held = f"{verdict.checkpoints} checkpoints" if verdict.checkpoints else "no checkpoint (none was given)"
     return (
         f"{verdict.events} events are as they were written, root {verdict.root.hex()}; they agree with {held}, "
-        f"and {verdict.rows} rows of read models and audit index with a replay"
+        f"and {verdict.rows} rows of read models, audit index and tiles with a replay"
     )

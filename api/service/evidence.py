@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from api.evidence import tree
 from api.evidence.notes import Checkpoint, SigningKey
-from api.evidence.tiles import subtrees
+from api.evidence.tiles import WrongTiles, subtrees
 from api.service.busy import once_free
 from api.service.ports import CheckpointStore, Digest, StoreBusy, StoreFailed
 from api.service.refusal_log import RefusalLog
@@ -39,6 +39,7 @@ BUSY_LIMIT_SECONDS = 2.0
 PUBLISH_SECONDS = 60.0
 KEEP_REFUSALS = 30 * DAY
 DAY_LETTERS = len("2026-06-30")
+WRONG_HASHES = "The log does not have the hashes that it was written with; run tallyhold verify."
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class Evidence:
         await self.catch_up()
         root = await self._asked(lambda: self._sound_root(checkpoint.size, subtrees(self._digest.tile)))
         if root != checkpoint.root:
-            raise Unavailable("The log does not have the hashes that it was written with; run tallyhold verify.")
+            raise Unavailable(WRONG_HASHES)
         return checkpoint, note, key
 
     async def publish(self, now: Instant) -> None:
@@ -232,15 +233,19 @@ class Evidence:
         return Consistency(first, second, tree.root_at(first, subtree), root, path)
 
     def _sound_root(self, size: int, subtree: tree.Subtree) -> bytes:
-        """The root at a size. Raises Unavailable if the tiles contradict the root that the commands have kept."""
+        """The root at a size. Raises WrongTiles if the tiles contradict the root that the commands have kept."""
         _, whole, root = self._digest.head()
         if whole <= self._digest.position() and tree.root_at(whole, subtrees(self._digest.tile)) != root:
-            log.critical("the log is not the one that was written; run tallyhold verify")
-            raise Unavailable("The log does not have the hashes that it was written with; run tallyhold verify.")
+            raise WrongTiles
         return tree.root_at(size, subtree)
 
     async def _asked(self, work: Callable[[], T]) -> T:
-        return await self._in_thread(work) if self._digest.waits else work()
+        """Ask the digest. Raises Unavailable where the tiles are not those of the log."""
+        try:
+            return await self._in_thread(work) if self._digest.waits else work()
+        except WrongTiles:
+            log.critical("the log or its tiles are not as they were written; run tallyhold verify")
+            raise Unavailable(WRONG_HASHES) from None
 
     async def _written(self, work: Callable[[], None]) -> None:
         """Write in our turn, once nobody outside of this process does. Raises StoreBusy after some seconds."""

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from api.evidence import tree
 from api.evidence.proof_file import JOB, TESTER, About, Stored, proof_pieces
-from api.evidence.tiles import subtrees
-from api.service.evidence import Evidence
+from api.evidence.tiles import WrongTiles, subtrees
+from api.service.evidence import WRONG_HASHES, Evidence
 from api.service.reads import AuditReads
+from api.service.refusals import Unavailable
 from domain.catalogue import EVENTS
 from domain.errors import NotFound
 from domain.job.events import Disputed, Resolved
@@ -68,6 +69,11 @@ def whole_log(
 
 
 def _proved(audit: AuditReads, positions: Iterator[int], size: int) -> Iterator[tuple[Stored, Sequence[bytes]]]:
+    """Each event and what proves it. Raises Unavailable."""
     subtree = subtrees(audit.tile)
     for position in positions:
-        yield audit.stored(position), tree.inclusion(position - 1, size, subtree)
+        try:
+            path = tree.inclusion(position - 1, size, subtree)
+        except WrongTiles:
+            raise Unavailable(WRONG_HASHES) from None
+        yield audit.stored(position), path

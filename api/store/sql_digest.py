@@ -3,18 +3,20 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from api.evidence import tree
-from api.evidence.tiles import WIDTH, grown
+from api.evidence.tiles import WIDTH, ReadTile, grown
 from api.service.ports import DigestStep, RefusalNote
 from api.store.audit_index import Whose, index_rows
 from api.store.row_statements import insert
+from api.store.schema import SELECT_EVENTS
 from api.store.sessions import Reader, Session, first
 from domain.times import Instant
 
 DIGEST_POSITION = "SELECT position FROM digest"
-_TILES = insert(
+TILES = insert(
     "tiles",
     {"level": "INTEGER", "number": "INTEGER", "hashes": "BLOB"},
     "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
@@ -73,23 +75,15 @@ class SQLDigest:
 
     def next_step(self, times: int = 1) -> DigestStep | None:
         before = self.position()
-        rows = self._reader.rows(
-            "SELECT originator_id, originator_version, topic, state, position FROM stored_events "
-            "WHERE position > ? ORDER BY position LIMIT ?",
-            (before, times * AT_ONCE - before % AT_ONCE),
-        )
-        if not rows:
-            return None
-        leaves = [tree.leaf_hash(tree.leaf_bytes(UUID(stream), *rest)) for stream, *rest, _ in rows]
-        tiles = tuple(grown(self.tile, before, leaves))
-        places = index_rows(self._whose, [(at, stream, topic, state) for stream, _, topic, state, at in rows])
-        return DigestStep(before, len(rows), tiles, places)
+        sql = f"{SELECT_EVENTS} WHERE position > ? ORDER BY position LIMIT ?"
+        rows = self._reader.rows(sql, (before, times * AT_ONCE - before % AT_ONCE))
+        return worked_out(before, rows, self.tile, self._whose) if rows else None
 
     def keep(self, step: DigestStep) -> None:
         with self._transaction() as position:
             if position == step.after:
                 self._session.write("UPDATE digest SET position = ?", [(position + step.events,)])
-                self._session.put(_TILES, step.tiles)
+                self._session.put(TILES, step.tiles)
                 self._session.put(PLACES, step.places)
 
     def keep_refusals(self, notes: Sequence[RefusalNote], dropped: int, forget_before: Instant) -> None:
@@ -116,6 +110,15 @@ class SQLDigest:
         except BaseException:
             self._session.rollback()
             raise
+
+
+def worked_out(before: int, rows: Sequence[Any], tile: ReadTile, whose: Whose) -> DigestStep:
+    """What events after a position add, as SELECT_EVENTS gives them. Raises WrongTiles."""
+    leaves = []
+    for stream, version, _, topic, state in rows:
+        leaves.append(tree.leaf_hash(tree.leaf_bytes(UUID(stream), version, topic, state)))
+    places = index_rows(whose, [(at, stream, topic, state) for stream, _, at, topic, state in rows])
+    return DigestStep(before, len(rows), tuple(grown(tile, before, leaves)), places)
 
 
 def _who(note: RefusalNote) -> tuple[Instant, str, str, str]:

@@ -120,9 +120,7 @@ class _Log:
 
     def _against_head(self) -> Iterator[Finding]:
         at, is_whole = self._unlike_tile, self.count == self.size and self.peaks == self._head_peaks
-        if at is not None and is_whole:
-            yield Finding(f"The kept hash of position {at} was altered; the event itself is the one recorded.", at)
-        elif at is not None:
+        if at is not None and not is_whole:
             yield Finding(f"The event at position {at} is not the one that was recorded there.", at)
         elif self.count == self.size and not is_whole:
             yield self._within_peaks()

@@ -2,13 +2,15 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from api.store.audit_index import Whose, index_rows
-from api.store.findings import Finding, Row, side_by_side
+from api.store.audit_index import Whose
+from api.store.findings import Finding, side_by_side
 from api.store.schema import DIGEST
 from api.store.sessions import Reader, first
-from api.store.sql_digest import PLACES
+from api.store.sql_digest import DIGEST_POSITION, PLACES, TILES, read_tile, worked_out
+from api.store.sqlite_session import SQLiteReader
 
 
 class _Kept(NamedTuple):
@@ -25,8 +27,14 @@ _KEPT = (
         "audit_index",
         "key, block",
         "places",
-        "{} rows of the audit trail's index do not follow from the log, and it may hide events: "
+        "{} rows of the audit trail's index do not follow from the log, and it may hide events. "
         "tallyhold rebuild makes it anew.",
+    ),
+    _Kept(
+        "tiles",
+        "level, number",
+        "hashes",
+        "{} tiles of the hash tree do not follow from the log, and proofs may fail. tallyhold rebuild makes them anew.",
     ),
 )
 
@@ -37,35 +45,32 @@ class Digested:
     def __init__(self, reader: Reader, size: int, where: str) -> None:
         self._reader = reader
         self._size = size
-        row = first(reader.rows("SELECT position FROM digest"))
+        row = first(reader.rows(DIGEST_POSITION))
         self._said = row[0] if row else None
-        self._is_sound = isinstance(self._said, int) and 0 <= self._said <= size
+        self._upto = self._said if isinstance(self._said, int) and 0 <= self._said <= size else None
         self._whose = Whose(reader)
         self._made = sqlite3.connect(where, isolation_level=None)
         self._made.execute("PRAGMA synchronous = OFF")
         self._made.execute("BEGIN")
         for statement in DIGEST.values():
             self._made.execute(statement)
+        self._tile = partial(read_tile, SQLiteReader(self._made))
 
     def close(self) -> None:
         self._made.close()
 
     def take(self, page: Sequence[Any]) -> None:
         """Take in the next events, as SELECT_EVENTS gives them."""
-        rows = [row for row in page if self._is_sound and row["position"] <= self._said]
-        places = index_rows(self._whose, [(at, stream, topic, state) for stream, _, at, topic, state in rows])
-        self._made.executemany(PLACES.one, places)
+        rows = [row for row in page if row["position"] <= (self._upto or 0)]
+        step = worked_out(page[0]["position"] - 1, rows, self._tile, self._whose)
+        self._made.executemany(TILES.one, step.tiles)
+        self._made.executemany(PLACES.one, step.places)
 
     def unlike(self) -> Iterator[tuple[int, Finding | None]]:
         """Of each table how many rows were looked at, and what is wrong with them."""
-        if not self._is_sound:
-            yield (
-                0,
-                Finding(
-                    f"The audit trail's index is said to reach position {self._said}, and the log has {self._size} events: "
-                    "tallyhold rebuild makes it anew."
-                ),
-            )
+        if self._upto is None:
+            said = f"Audit index and tiles are said to reach position {self._said}; the log has {self._size} events"
+            yield 0, Finding(f"{said}. tallyhold rebuild makes them anew.")
             return
         for kept in _KEPT:
             rows, wrong = self._compared(kept)
@@ -76,8 +81,7 @@ class Digested:
         sql = f"SELECT {kept.key}, {kept.value} FROM {kept.name} ORDER BY {kept.key}"
         rows = wrong = 0
         with self._reader.stream(sql) as found:
-            theirs: Iterator[Row] = iter(self._made.execute(sql))
-            for left, right in side_by_side(map(tuple, found), theirs, slice(2)):
+            for left, right in side_by_side(map(tuple, found), map(tuple, self._made.execute(sql)), slice(2)):
                 rows += 1
                 wrong += left != right
         return rows, wrong

@@ -14,6 +14,7 @@ import pytest
 from api.main import COMMANDS, EXPORT, KEYS
 from api.program.groups import Places, command_at
 from api.store.sealing_keys import SealingKeysFile, open_seals
+from tests.local import execute
 from tests.program import ROOT, failed, in_a_process_of_its_own, tallyhold, url
 
 GROUPS: dict[tuple[str, ...], Places] = {(): COMMANDS, ("keys",): KEYS, ("export",): EXPORT}
@@ -88,7 +89,10 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
         again["keyId"]: False,
     }
     assert made["key"] not in (tmp_path / "a.sqlite").read_bytes().decode("latin-1")
+    execute(tmp_path / "a.sqlite", "UPDATE digest SET position = 5")
+    failed(tallyhold("verify", "--db", db), 1, "said to reach position 5; the log has 4 events. tallyhold rebuild")
     assert tallyhold("rebuild", "--db", db).stdout == "rebuilt from 4 events\n"
+    assert tallyhold("verify", "--db", db).returncode == 0
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
 from api.service.work import Answer, UseCase, Work
 from api.store import postgres, sql_store
+from api.store.rebuild import digest_anew
 from api.store.sql_store import SQLStore
 from domain.credits.commands import StartPurchase
 from domain.credits.decider import CREDITS
@@ -831,6 +832,28 @@ def test_evidence_of_a_log_without_its_end_is_not_waited_for(path: Where) -> Non
             with pytest.raises(Unavailable, match="tallyhold verify"):
                 await local.service.evidence.catch_up()
             execute(path, "UPDATE head SET position = position - 1")
+
+    play(story(), path)
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM tiles", "UPDATE tiles SET hashes = substr(hashes, 1, 64)"])
+def test_tiles_that_are_missing_or_cut_short_prove_nothing_and_do_not_grow(path: Where, change: str) -> None:
+    async def story() -> None:
+        async with Local(path) as local:
+            evidence = local.service.evidence
+            await all_done(*(local.ask(bought(1)) for _ in range(4)))
+            await evidence.catch_up()
+            execute(path, change)
+            with pytest.raises(Unavailable, match="it was written with; run tallyhold verify"):
+                await evidence.inclusion(1, None)
+            with pytest.raises(Unavailable, match="does not have the hashes"):
+                await evidence.consistency(1, None)
+            await all_done(local.ask(bought(1)))
+            with pytest.raises(Unavailable, match="does not have the hashes"):
+                await evidence.catch_up()
+            digest_anew(local.database)
+            await evidence.catch_up()
+            assert (await evidence.inclusion(1, None)).size == local.digest.head()[1]
 
     play(story(), path)
 

@@ -9,14 +9,30 @@ from uuid import UUID
 import pytest
 
 from api.evidence import tree
-from api.evidence.notes import Checkpoint
+from api.evidence.notes import Checkpoint, new_signing_key
 from api.evidence.tiles import WIDTH
+from api.service.evidence import Evidence
+from api.service.portable_proof import prove_job
+from api.service.refusals import Unavailable
+from api.store.checkpoint_files import CheckpointFiles
 from api.store.findings import Finding
 from api.store.rebuild import digest_anew
 from api.store.schema import DIGEST
 from api.store.verify import Verdict, verify
 from projections.replay import TABLES
-from tests.local import Where, a_digest, database, everything, execute, opened, query, tables, work_through
+from tests.local import (
+    Where,
+    a_digest,
+    audit_of,
+    database,
+    everything,
+    execute,
+    opened,
+    query,
+    run,
+    tables,
+    work_through,
+)
 from tests.postgres import a_database
 from tests.simulation.books import File
 from tests.simulation.living import live
@@ -128,8 +144,8 @@ def test_a_log_that_nobody_touched_is_sound(path: Path) -> None:
     file = File(path)
     assert found.findings == []
     assert (found.events, found.root, found.checkpoints) == (size_of(path), tree.root(file.head["peaks"]), 3)
-    (indexed,) = query(path, "SELECT count(*) FROM audit_index")[0]
-    assert found.rows == sum(map(len, tables(path).values())) + indexed
+    digested = sum(query(path, f"SELECT count(*) FROM {table}")[0][0] for table in DIGEST)
+    assert found.rows == sum(map(len, tables(path).values())) + digested
     assert size_of(path) > WIDTH + HALF
 
 
@@ -181,13 +197,56 @@ def test_an_audit_index_that_hides_events_is_found_and_can_be_made_anew(anywhere
     check_made_anew(anywhere)
 
 
+FALSE_TILES = [
+    "DELETE FROM tiles",
+    "DELETE FROM tiles WHERE level = 1",
+    "DELETE FROM tiles WHERE level = 0 AND number = 0",
+    "UPDATE tiles SET hashes = substr(hashes, 1, 320) WHERE number = 1",
+    "INSERT INTO tiles SELECT 0, 99, hashes FROM tiles WHERE level = 1",
+]
+
+
+@pytest.mark.parametrize("change", FALSE_TILES)
+def test_tiles_that_are_missing_or_cut_short_are_found_and_can_be_made_anew(anywhere: Where, change: str) -> None:
+    execute(anywhere, change)
+    check_tiles_are_found(anywhere)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_tiles_that_were_altered_accuse_no_event(anywhere: Where, level: int) -> None:
+    hashes = query(anywhere, "SELECT hashes FROM tiles WHERE level = ? AND number = 0", level)[0][0]
+    altered = bytes([hashes[0] ^ 1, *hashes[1:]])
+    execute(anywhere, "UPDATE tiles SET hashes = ? WHERE level = ? AND number = 0", altered, level)
+    check_tiles_are_found(anywhere)
+
+
+def test_a_proof_that_needs_a_tile_which_is_missing_is_refused(anywhere: Where, tmp_path: Path) -> None:
+    """The checkpoint's root can be told without it, and the proof has begun by then."""
+    (job,) = query(anywhere, "SELECT job_id FROM jobs ORDER BY position LIMIT 1")[0]
+    execute(anywhere, "DELETE FROM tiles WHERE level = 0 AND number = 0")
+    with closing(a_digest(anywhere)) as digest, audit_of(anywhere) as audit:
+        evidence = Evidence(digest, new_signing_key("key"), CheckpointFiles(tmp_path / "checkpoints"))
+        size, pieces = run(prove_job(evidence, audit, UUID(str(job))))
+        evidence.close()
+        assert size == size_of(anywhere)
+        with pytest.raises(Unavailable, match="does not have the hashes"):
+            list(pieces)
+
+
+def check_tiles_are_found(path: Where) -> None:
+    (finding,) = verdict(path).findings
+    assert "tiles of the hash tree do not follow from the log" in finding.sentence
+    assert finding.position is None
+    check_made_anew(path)
+
+
 @pytest.mark.parametrize("change", ["DELETE FROM digest", "UPDATE digest SET position = 5000"])
-def test_an_index_that_is_said_to_reach_further_than_the_log_is_found_and_can_be_made_anew(
+def test_index_and_tiles_that_are_said_to_reach_further_than_the_log_are_found_and_can_be_made_anew(
     anywhere: Where, change: str
 ) -> None:
     """The trail would show no event from there back to the log's end, nor any that comes."""
     execute(anywhere, change)
-    assert "is said to reach position" in first(anywhere).sentence
+    assert "are said to reach position" in first(anywhere).sentence
     check_made_anew(anywhere)
 
 
@@ -345,12 +404,6 @@ def test_a_stream_that_is_named_in_another_spelling_is_found(anywhere: Where, sp
     execute(anywhere, "UPDATE stored_events SET originator_id = ? WHERE originator_id = ?", other, stream)
     (begins,) = query(anywhere, "SELECT min(position) FROM stored_events WHERE originator_id = ?", other)[0]
     assert first(anywhere).position == begins
-
-
-def test_tiles_that_were_altered_accuse_no_event(path: Path) -> None:
-    hashes = query(path, "SELECT hashes FROM tiles WHERE level = 0 AND number = 0")[0][0]
-    execute(path, "UPDATE tiles SET hashes = ? WHERE level = 0 AND number = 0", bytes(32) + hashes[32:])
-    assert first(path) == Finding("The kept hash of position 1 was altered; the event itself is the one recorded.", 1)
 
 
 def test_a_head_that_was_altered_is_found(path: Path) -> None:
