@@ -66,8 +66,10 @@ def export_partitions(source: Source, url: str, told: Told, processes: int | Non
     if before is not None and after == position:
         return before
     leaf = source.leaf(position)
-    if leaf is None:
+    if not position:
         raise WrongPartitions("There is nothing to export: the log is empty.")
+    if leaf is None:
+        raise _missing(position)
     buckets = BUCKETS if before is None else before.buckets
     parts = _parts(after, position, processes or os.cpu_count() or 1)
     made = _written(source, [Part(folder.from_anywhere, log, buckets, *edges) for edges in parts], told)
@@ -204,12 +206,16 @@ def write_part(source: Source, part: Part, say: Say) -> list[PartitionFile]:
 def _check_positions(rows: Sequence[StoredRow], first: int) -> None:
     if rows[0][0] != first or rows[-1][0] != first + len(rows) - 1:
         missing = next(expected for expected, row in enumerate(rows, first) if row[0] != expected)
-        raise WrongPartitions(f"The log has no event at position {missing}: call tallyhold verify.")
+        raise _missing(missing)
 
 
 def _check_end(part: Part, done: int) -> None:
     if part.first + done - 1 != part.last:
-        raise WrongPartitions(f"The log has no event at position {part.first + done}: call tallyhold verify.")
+        raise _missing(part.first + done)
+
+
+def _missing(position: int) -> WrongPartitions:
+    return WrongPartitions(f"The log has no event at position {position}: call tallyhold verify.")
 
 
 def parquet_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:

@@ -198,7 +198,7 @@ class Endpoint:
 
     async def _refuse(self, scope: Scope, answer: "_Answer", refusal: Refusal) -> None:
         if answer.status:  # the response has begun: the connection is all that can be ended
-            log.error("an answer broke off: %s", refusal.detail, extra={"requestId": answer.request_id})
+            log.warning("an answer broke off: %s", refusal.detail, extra={"requestId": answer.request_id})
             return
         if isinstance(refusal, NotAuthenticated):
             answer.principal = _NOBODY  # whose key it was says nothing of who has shown it

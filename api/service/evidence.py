@@ -15,7 +15,7 @@ from api.evidence.tiles import WrongTiles, subtrees
 from api.service.busy import once_free
 from api.service.ports import CheckpointStore, Digest, StoreBusy, StoreFailed
 from api.service.refusal_log import RefusalLog
-from api.service.refusals import Unavailable
+from api.service.refusals import EVENTS_MISSING, WRONG_HASHES, Unavailable
 from domain.errors import invalid
 from domain.times import DAY, HOUR, Instant
 from projections.times import iso
@@ -39,7 +39,6 @@ BUSY_LIMIT_SECONDS = 2.0
 PUBLISH_SECONDS = 60.0
 KEEP_REFUSALS = 30 * DAY
 DAY_LETTERS = len("2026-06-30")
-WRONG_HASHES = "The log does not have the hashes that it was written with; run tallyhold verify."
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,7 @@ class Evidence:
         _, size, _ = await self._asked(self._digest.head)
         while await self._asked(self._digest.position) < size:
             if not await self._advance() and await self._asked(self._digest.position) < size:
-                raise Unavailable("The log does not have all events that were written to it; run tallyhold verify.")
+                raise Unavailable(EVENTS_MISSING)
             await asyncio.sleep(CATCH_UP_PAUSE_SECONDS)
 
     async def checkpoint(self) -> tuple[Checkpoint, str, str]:

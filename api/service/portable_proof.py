@@ -7,9 +7,9 @@ from uuid import UUID
 from api.evidence import tree
 from api.evidence.proof_file import JOB, TESTER, About, Stored, proof_pieces
 from api.evidence.tiles import WrongTiles, subtrees
-from api.service.evidence import WRONG_HASHES, Evidence
+from api.service.evidence import Evidence
 from api.service.reads import AuditReads
-from api.service.refusals import Unavailable
+from api.service.refusals import WRONG_HASHES, Unavailable
 from domain.catalogue import EVENTS
 from domain.errors import NotFound
 from domain.job.events import Disputed, Resolved

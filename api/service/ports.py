@@ -207,7 +207,10 @@ class Replay(Protocol):
     def told(self) -> Snapshot: ...
 
     def events(self, upto: int) -> Iterator[Recorded[Any]]:
-        """The log from its first event on, up to a position. Raises StoreFailed for what cannot be read."""
+        """The log from its first event on, up to a position.
+
+        Raises StoreFailed for what cannot be read, and Unavailable where an event is missing.
+        """
 
 
 class Replays(Protocol):

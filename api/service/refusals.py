@@ -4,6 +4,9 @@ from typing import Any
 
 from domain.errors import Refusal
 
+EVENTS_MISSING = "The log does not have all events that were written to it; run tallyhold verify."
+WRONG_HASHES = "The log does not have the hashes that it was written with; run tallyhold verify."
+
 
 class NotAuthenticated(Refusal):
     code = "not_authenticated"

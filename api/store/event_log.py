@@ -1,11 +1,12 @@
 """The log from its first event on, in pages, through the library's recorder: the same on every store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, cast
 
 from eventsourcing.persistence import MapperDeserialisationError
 
 from api.service.ports import StoreFailed
+from api.store.whole import check_whole
 from domain.recorded import Recorded
 
 PAGE = 1_000
@@ -33,14 +34,14 @@ class EventLog:
         return cast(int, self._application.recorder.max_notification_id() or 0)
 
     def events(self, upto: int, progress: Progress, after: int = 0) -> Iterator[Recorded[Any]]:
-        """Raises StoreFailed, naming the position of an event that cannot be read."""
+        """Raises StoreFailed, naming the position of an event that cannot be read; Unavailable if one is missing."""
         while after < upto:
-            page = self._application.recorder.select_notifications(after, PAGE, upto, inclusive_of_start=False)
-            if not page:
-                break
+            end = min(after + PAGE, upto)
+            page = self._page(after, end)
+            check_whole((notification.id for notification in page), range(after + 1, end + 1))
             for notification in page:
                 yield self._recorded(notification)
-            after = page[-1].id
+            after = end
             progress(after, upto)
 
     def check_newest(self) -> None:
@@ -49,8 +50,14 @@ class EventLog:
         A look at the end of the log tells it as soon as that matters, however long the log is.
         """
         end = self.position()
-        for _ in self.events(end, lambda done, total: None, max(0, end - PAGE)):
-            pass
+        for notification in self._page(max(0, end - PAGE), end):
+            self._recorded(notification)
+
+    def _page(self, after: int, upto: int) -> Sequence[Any]:
+        page: Sequence[Any] = self._application.recorder.select_notifications(
+            after, PAGE, upto, inclusive_of_start=False
+        )
+        return page
 
     def _recorded(self, notification: Any) -> Recorded[Any]:
         try:

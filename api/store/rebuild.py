@@ -23,7 +23,7 @@ from api.store.databases import Database
 from api.store.schema import DIGEST, create_indexes, create_table
 from api.store.sessions import Session
 from api.store.sql_digest import DIGEST_POSITION
-from api.store.working_out import NEW, PAGE_OF_LOG, Statements, statements, work_out
+from api.store.working_out import NEW, Statements, statements, work_out
 from projections.replay import TABLES, views_version
 
 PAGE = 1_000
@@ -109,9 +109,9 @@ def _fill(session: Session, database: Database, end: int, progress: Progress) ->
             progress(done, end)
     while True:
         end = _head(session)
-        page = session.read(PAGE_OF_LOG, (done, min(done + PAGE, end)))
-        _write(session, statements(page))
-        done += len(page)
+        until = min(done + PAGE, end)
+        _write(session, statements(session.read, done, until))
+        done = until
         if done == end:
             _swap(session)
         progress(done, end)

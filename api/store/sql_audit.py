@@ -17,6 +17,7 @@ from api.store.sessions import Reader, first
 from api.store.sql_digest import read_tile
 from api.store.sql_reads import DETAIL, detail_pieces
 from api.store.sqlite_session import SQLiteReader
+from api.store.whole import check_whole
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.audit import EventFilter, Sketch, matches, read_sketch
@@ -37,7 +38,7 @@ _EVENTS = "SELECT position, originator_id, originator_version, topic, state FROM
 
 
 class SQLAudit:
-    """See AuditReads. Events are shown with their sealed texts open."""
+    """See AuditReads. Events are shown with their sealed texts open. Where some are missing it raises Unavailable."""
 
     def __init__(self, reader: Reader, seals: Seals) -> None:
         self._reader = reader
@@ -96,16 +97,18 @@ class SQLAudit:
                 return
             begin, left = rows[-1][0] + 1, left - limit
 
-    def rows_between(self, first: int, last: int, limit: int) -> list[Row]:
-        return self._reader.rows(
-            _EVENTS + "WHERE position >= ? AND position <= ? ORDER BY position LIMIT ?", (first, last, limit)
-        )
+    def rows_between(self, first: int, last: int) -> list[Row]:
+        rows = self._reader.rows(_EVENTS + "WHERE position >= ? AND position <= ? ORDER BY position", (first, last))
+        check_whole((row[0] for row in rows), range(first, last + 1))
+        return rows
 
     def rows_at(self, positions: Sequence[int]) -> list[Row]:
         if not positions:
             return []
         marks = ", ".join("?" * len(positions))
-        return self._reader.rows(f"{_EVENTS}WHERE position IN ({marks}) ORDER BY position", positions)
+        rows = self._reader.rows(f"{_EVENTS}WHERE position IN ({marks}) ORDER BY position", positions)
+        check_whole((row[0] for row in rows), positions)
+        return rows
 
     def is_wanted(self, wanted: EventFilter, row: Row) -> bool:
         _, stream, _, topic, state = row
@@ -148,6 +151,7 @@ class SQLAudit:
             _EVENTS + "WHERE originator_id = ? AND originator_version > ? ORDER BY originator_version LIMIT ?",
             (stream.hex, after_version, limit),
         )
+        check_whole((row[2] for row in rows), range(after_version + 1, after_version + 1 + len(rows)))
         return [_recorded(row) for row in rows]
 
     def position_at(self, at: Moment) -> int:
@@ -180,8 +184,7 @@ class SQLAudit:
         return self._seals.opened(_recorded(row)) if row else None
 
     def stored(self, position: int) -> Stored:
-        row: Row = self._reader.rows(_EVENTS + "WHERE position = ?", (position,))[0]
-        at, stream, version, topic, state = row
+        ((at, stream, version, topic, state),) = self.rows_at([position])
         return Stored(at, UUID(stream), version, topic, bytes(state).decode())
 
     def tile(self, level: int, number: int) -> bytes:
@@ -273,9 +276,9 @@ class _Search:
     def take_all(self, first: int, last: int) -> None:
         """Look at all events from one to another. Raises _PageOver."""
         while first <= last:
-            rows = self._audit.rows_between(first, last, self._at_once)
-            self._take(rows)
-            first += len(rows)
+            upto = min(first + self._at_once - 1, last)
+            self._take(self._audit.rows_between(first, upto))
+            first = upto + 1
         self.reached = max(self.reached, last)
 
     def _take(self, rows: Sequence[Row]) -> None:

@@ -12,6 +12,7 @@ from api.store.mapper import recorded_in
 from api.store.schema import SELECT_EVENTS
 from api.store.sessions import Reader
 from api.store.sql_reads import BALANCES_OF_ALL_ACCOUNTS
+from api.store.whole import check_whole
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.ledger import JOURNAL
@@ -19,7 +20,7 @@ from projections.reconcile.closed import Closing
 from projections.reconcile.told import JournalRow, WalletRow
 
 AT_ONCE = 1_000
-_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
 
 
 class SQLSnapshot:
@@ -64,11 +65,11 @@ class SQLReplay:
     def events(self, upto: int) -> Iterator[Recorded[Any]]:
         after = 0
         while after < upto:
-            page = self._reader.rows(_PAGE, (after, upto, AT_ONCE))
-            if not page:
-                return
+            end = min(after + AT_ONCE, upto)
+            page = self._reader.rows(_PAGE, (after, end))
+            check_whole((row["position"] for row in page), range(after + 1, end + 1))
             yield from _recorded(page)
-            after = page[-1]["position"]
+            after = end
 
 
 def _recorded(page: Sequence[Any]) -> Iterator[Recorded[Any]]:

@@ -139,6 +139,11 @@ class LogRecorder(SQLiteProcessRecorder):
                 for position, stream, version, topic, state in c.fetchall()
             ]
 
+    def _max_notification_id(self, c: SQLiteCursor) -> int:
+        c.execute("SELECT nullif(position, 0) FROM head")
+        position: int = c.fetchone()[0]
+        return position
+
 
 class Factory(SQLiteFactory):
     """Makes the recorders of this store."""

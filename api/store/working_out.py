@@ -13,11 +13,12 @@ from api.store.row_statements import RowStatement
 from api.store.rows import Params, RowBatch
 from api.store.schema import SELECT_EVENTS
 from api.store.sessions import Reader
+from api.store.whole import check_whole
 from projections.replay import changes
 
 NEW = "rebuilt_"
 """Before the names of tables that are not yet those that are read."""
-PAGE_OF_LOG = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
+_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
 
 Statements: TypeAlias = list[tuple[RowStatement, Params]]
 
@@ -26,11 +27,13 @@ Statements: TypeAlias = list[tuple[RowStatement, Params]]
 def work_out(opened: Callable[[], Reader], after: int, until: int) -> Statements:
     """What is to be written for the events after a position up to another."""
     with closing(opened()) as reader:
-        return statements(reader.rows(PAGE_OF_LOG, (after, until)))
+        return statements(reader.rows, after, until)
 
 
-def statements(page: Sequence[Sequence[Any]]) -> Statements:
-    """What is to be written for events as they are stored."""
+def statements(read: Callable[[str, Sequence[int]], list[Any]], after: int, until: int) -> Statements:
+    """The same, read by whoever has the head's lock. Raises Unavailable where an event is missing."""
+    page = read(_PAGE, (after, until))
+    check_whole((position for _, _, position, *_ in page), range(after + 1, until + 1))
     batch = RowBatch(NEW)
     batch.take(changes(recorded_in(page)))
     return list(batch.statements())

@@ -393,8 +393,7 @@ def test_an_empty_log_and_one_with_a_gap(where: Where, tmp_path: Path) -> None:
         if gone == 7:
             execute(where, "UPDATE head SET position = position - 1")
         execute(where, "DELETE FROM stored_events WHERE position = ?", gone)
-        words = "the log is empty" if gone != 7 else "no event at position 7: call tallyhold verify"
-        assert words in refused_export(where, tmp_path / "p")
+        assert f"no event at position {gone}: call tallyhold verify" in refused_export(where, tmp_path / "p")
     assert not list((tmp_path / "p").rglob("*.parquet")), "nothing is left of what failed"
 
 
