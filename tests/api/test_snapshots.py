@@ -21,7 +21,7 @@ from domain.job import commands as c
 from domain.job.decider import JOB
 from domain.job.state import Job
 from tests.api.test_committer import JOB_ID, asked, bought, handed_in, posted, started, taken
-from tests.builders import ALICE, BOB, CAROL
+from tests.builders import ALICE, BOB, CAROL, OWNER
 from tests.given import NOW
 from tests.local import HandClock, Local, Where, database, execute, issue_keys, query, run
 from tests.simulation.books import File
@@ -232,7 +232,29 @@ def test_a_snapshot_that_is_not_what_its_stream_adds_up_to_is_found(where: Where
         where, "UPDATE snapshots SET state = ? WHERE stream = ?", bytes(state).replace(b"active", b"paused"), JOB_ID.hex
     )
     (found,) = verify(database(where), [], lambda done, total: None).findings
-    assert found.sentence == f"The snapshot of stream {JOB_ID} is not what its events add up to."
+    assert found.sentence == f"The snapshot of stream {JOB_ID.hex} is not what its events add up to."
+
+
+FALSE_SNAPSHOTS = {
+    "of a stream of another kind": "SET stream = '{owner}'",
+    "of no stream": "SET stream = 'x'",
+    "of a later version": "SET version = version + 1000",
+    "no state": "SET state = '{empty}'",
+}
+
+
+@pytest.mark.parametrize("change", FALSE_SNAPSHOTS.values(), ids=FALSE_SNAPSHOTS)
+def test_a_snapshot_that_no_stream_can_have_is_found(where: Where, change: str) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            await begun(local)
+
+    run(story())
+    execute(where, "DELETE FROM snapshots WHERE stream = ?", OWNER.hex)
+    execute(where, f"UPDATE snapshots {change.format(owner=OWNER.hex, empty='')} WHERE stream = ?", JOB_ID.hex)
+    (stream,) = query(where, "SELECT stream FROM snapshots")[0]
+    (found,) = verify(database(where), [], lambda done, total: None).findings
+    assert found.sentence == f"The snapshot of stream {stream} is not what its events add up to."
 
 
 def test_a_form_is_of_its_fields() -> None:
