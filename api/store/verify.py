@@ -54,6 +54,7 @@ def verify(database: Database, checkpoints: Sequence[Checkpoint], progress: Prog
             verdict.findings.append(Finding("The read models were not compared: the log itself is damaged."))
         else:
             _compare_views(reader, verdict, lambda done: progress(log.size + done, 2 * log.size))
+            verdict.findings += _false_next_due(reader)
             verdict.findings += islice(_false_snapshots(reader), MAX_FINDINGS)
             verdict.findings += [Finding(f"The database is damaged: {said}.") for said in database.damage(MAX_FINDINGS)]
         return verdict
@@ -231,6 +232,31 @@ def _named(table: Table, row: Row) -> str:
 def _unlike(table: Table, left: Row, right: Row) -> str:
     column, told, true = next((name, a, b) for name, a, b in zip(table.columns, left, right, strict=True) if a != b)
     return f"The row {_named(table, right)} says {column} is {told!r}; by the log it is {true!r}."
+
+
+# -- deadlines ---------------------------------------------------------------------------------------------------------
+
+_NEXT_DUE = (
+    "SELECT min(due_at), min(CASE WHEN due_at > ? THEN due_at END) FROM (SELECT min(due_at) AS due_at FROM ("
+    "SELECT job_id, due_at FROM jobs WHERE due_at IS NOT NULL UNION ALL "
+    "SELECT job_id, due_at FROM assignments WHERE due_at IS NOT NULL) AS deadlines GROUP BY job_id) AS of_jobs"
+)
+"""When the next deadline passes: of any job, and of those for which nothing was due by an instant."""
+
+
+def _false_next_due(reader: Reader) -> Iterator[Finding]:
+    """A job that is overdue may have been set aside, and then counts for nothing: the head may say a later time."""
+    ((said, last_time),) = reader.rows("SELECT next_due, last_time FROM head")
+    ((earliest, latest),) = reader.rows(_NEXT_DUE, (last_time,))
+    if said is None:
+        is_right = latest is None
+    else:
+        is_right = earliest is not None and isinstance(said, int) and earliest <= said and said <= (latest or said)
+    if not is_right:
+        yield Finding(
+            f"The log's head says next_due is {said!r}; by the deadlines of all jobs it is {earliest!r}. "
+            "tallyhold rebuild sets it right."
+        )
 
 
 # -- snapshots ---------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from api.service.work import Answer, UseCase, Work
 from api.store import postgres, sql_store
 from api.store.rebuild import digest_anew
 from api.store.sql_store import SQLStore
+from api.store.verify import verify
 from domain.credits.commands import StartPurchase
 from domain.credits.decider import CREDITS
 from domain.errors import NotEnoughCredits, Refusal
@@ -491,6 +492,8 @@ def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Where
             assert isinstance(await local.ask(posted(OTHER_JOB_ID)), Reply)
 
     run(story())
+    assert query(path, "SELECT next_due FROM head") == [(NOW + 3 * HOUR,)], "that of the other job"
+    assert verify(database(path), [], lambda done, total: None).findings == []
 
 
 def test_a_deadline_that_was_set_aside_is_tried_again_and_keeps_the_log_in_the_order_of_time(where: Where) -> None:

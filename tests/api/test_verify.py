@@ -16,7 +16,7 @@ from api.service.portable_proof import prove_job
 from api.service.refusals import Unavailable
 from api.store.checkpoint_files import CheckpointFiles
 from api.store.findings import Finding
-from api.store.rebuild import digest_anew
+from api.store.rebuild import digest_anew, rebuild
 from api.store.schema import DIGEST
 from api.store.verify import Verdict, verify
 from projections.replay import TABLES
@@ -27,6 +27,7 @@ from tests.local import (
     database,
     everything,
     execute,
+    new_database,
     opened,
     query,
     run,
@@ -248,6 +249,24 @@ def test_index_and_tiles_that_are_said_to_reach_further_than_the_log_are_found_a
     execute(anywhere, change)
     assert "are said to reach position" in first(anywhere).sentence
     check_made_anew(anywhere)
+
+
+@pytest.mark.parametrize("change", ["NULL", "9999999999999", "next_due + 1", "next_due - 1", "0"])
+def test_a_head_that_says_another_next_deadline_is_found_and_can_be_set_right(anywhere: Where, change: str) -> None:
+    """Nobody would look for what falls due until then."""
+    execute(anywhere, f"UPDATE head SET next_due = {change}")
+    (finding,) = verdict(anywhere).findings
+    assert "The log's head says next_due is " in finding.sentence
+    rebuild(database(anywhere), lambda done, total: None)
+    assert verdict(anywhere).findings == []
+
+
+def test_where_nothing_falls_due_the_head_says_so(path: Path) -> None:
+    new = path.with_name("new.sqlite")
+    new_database(new)
+    assert verdict(new).findings == []
+    execute(new, "UPDATE head SET next_due = 5")
+    assert "says next_due is 5; by the deadlines of all jobs it is None" in first(new).sentence
 
 
 def test_rows_of_a_kind_that_no_table_has_are_found(path: Path) -> None:
