@@ -49,8 +49,9 @@ def verify(database: Database, checkpoints: Sequence[Checkpoint], progress: Prog
         log = _Log(reader, checkpoints)
         for done in log.read():
             progress(done, 2 * log.size)
-        verdict = Verdict(log.count, tree.root(log.peaks), len(checkpoints), findings=list(log.findings()))
-        if verdict.findings:
+        damage = list(log.findings())
+        verdict = Verdict(log.count, tree.root(log.peaks), len(checkpoints), findings=[*log.of_others(), *damage])
+        if damage:
             verdict.findings.append(Finding("The read models were not compared: the log itself is damaged."))
         else:
             _compare_views(reader, verdict, lambda done: progress(log.size + done, 2 * log.size))
@@ -65,9 +66,11 @@ class _Log:
 
     def __init__(self, reader: Reader, checkpoints: Sequence[Checkpoint]) -> None:
         self._reader = reader
-        self._checkpoints = sorted(checkpoints, key=lambda one: one.size)
         ((secret, self.size, self._head_peaks),) = reader.rows("SELECT secret, position, peaks FROM head")
         self._origin = log_origin(secret)
+        self._others = [one for one in checkpoints if one.origin != self._origin]
+        ours = [one for one in checkpoints if one.origin == self._origin]
+        self._checkpoints = sorted(ours, key=lambda one: one.size)
         self.count = 0
         self.peaks = b""
         self._gap: int | None = None
@@ -109,6 +112,11 @@ class _Log:
         if size in sizes:
             self._roots[size] = tree.root(self.peaks)
 
+    def of_others(self) -> Iterator[Finding]:
+        """Checkpoints that say nothing of this log."""
+        for one in self._others:
+            yield Finding(f"The checkpoint of size {one.size} is of another log, {one.origin}; this is {self._origin}.")
+
     # -- what was found ----------------------------------------------------------------------------------------
 
     def findings(self) -> Iterator[Finding]:
@@ -147,11 +155,7 @@ class _Log:
     def _against_checkpoints(self) -> Iterator[Finding]:
         sound = 0
         for one in self._checkpoints:
-            if one.origin != self._origin:
-                yield Finding(
-                    f"The checkpoint of size {one.size} is of another log, {one.origin}; this is {self._origin}."
-                )
-            elif one.size > self.count:
+            if one.size > self.count:
                 lost = f"positions {self.count + 1} to {one.size}"
                 yield Finding(f"The events at {lost} are lost: a checkpoint was signed over them.", self.count + 1)
             elif self._roots[one.size] != one.root:

@@ -431,9 +431,14 @@ def test_a_head_that_was_altered_is_found(path: Path) -> None:
         assert first(path).sentence == "The hash tree in the log's head was altered."
 
 
-def test_a_checkpoint_of_another_log_is_named(path: Path) -> None:
+def test_a_checkpoint_of_another_log_is_named_and_accuses_nothing_else(path: Path) -> None:
     other = Checkpoint("tallyhold/ffffffffffffffff", 5, bytes(32))
-    assert "of another log, tallyhold/ffffffffffffffff" in first(path, other).sentence
+    (finding,) = verdict(path, other, checkpoint(path)).findings
+    assert "of another log, tallyhold/ffffffffffffffff" in finding.sentence
+    execute(path, "UPDATE balances SET balance_cents = 787878")
+    of_other, *rest = verdict(path, other).findings
+    assert of_other == finding
+    assert all("balances account=" in one.sentence for one in rest) and rest
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
