@@ -32,8 +32,9 @@ from api.store.checkpoint_files import (
     read_verifier_key,
 )
 from api.store.databases import Database
+from api.store.findings import Finding
 from api.store.sealing_keys import read_master_key, unopened
-from api.store.verify import MAX_FINDINGS, Finding, Verdict, verify
+from api.store.verify import MAX_FINDINGS, Verdict, verify
 
 
 def make_checkpoint_key(

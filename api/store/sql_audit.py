@@ -180,7 +180,7 @@ class SQLAudit:
         return sums[0], sums[1]
 
     def event(self, position: int) -> Recorded[Any] | None:
-        row = first(self.rows_at([position]))
+        row = first(self._reader.rows(_EVENTS + "WHERE position = ?", (position,)))
         return self._seals.opened(_recorded(row)) if row else None
 
     def stored(self, position: int) -> Stored:
