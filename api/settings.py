@@ -72,7 +72,7 @@ def sqlite_path(url: str) -> Path | None:
             f"The database URL {without_password(url)!r} must be sqlite:///FILE, sqlite:////FILE for an absolute "
             "path, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         )
-    return Path(path).absolute()
+    return Path(os.path.realpath(path))  # what goes with a file lies beside it, not beside a link to it
 
 
 def _check_postgres(url: str) -> None:

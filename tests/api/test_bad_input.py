@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from api.cli.demo import _farewell
 from api.main import app
+from api.store.databases import SQLiteDatabase
 from domain.access.events import Role
 from tests.local import Where, everything, execute, issue_keys, query, url_of
 from tests.postgres import own_server
@@ -72,6 +73,20 @@ def test_where_no_database_answers(place: str) -> None:
 
 def test_a_folder_is_no_database(tmp_path: Path) -> None:
     assert says(*READING, "--db", url_of(tmp_path)) == (1, f"The database {tmp_path} cannot be opened: it is a folder.")
+
+
+def test_a_link_names_the_database_that_it_leads_to(tmp_path: Path) -> None:
+    file, link, round_and_round = tmp_path / "a.sqlite", tmp_path / "link.sqlite", tmp_path / "round.sqlite"
+    link.symlink_to(file.name)
+    assert says(*NEW_KEY, "--db", url_of(link))[0] == 0
+    assert {each.name for each in tmp_path.iterdir()} >= {"a.sqlite", "a.sqlite.keys", "a.sqlite.master"}
+    assert not list(tmp_path.glob("link.sqlite.*"))
+    with SQLiteDatabase(file).served():
+        code, sentence = says("serve", "--port", "0", "--db", url_of(link))
+        assert code == 1 and "is served by process" in sentence
+    round_and_round.symlink_to(round_and_round.name)
+    code, sentence = says(*READING, "--db", url_of(round_and_round))
+    assert code == 1 and str(round_and_round) in sentence
 
 
 def test_a_wrong_password_is_told_and_not_repeated() -> None:
