@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "TALLYHOLD_"
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
+_ONE_AT = re.compile(r"\w+://[^@/?]*@?[^@?]*(\?.*)?")
+"""Before the options, no @ but the one before the host: libpq would take a part of the password for a name to show."""
 
 
 class WrongSettings(Exception):
@@ -77,13 +79,19 @@ def sqlite_path(url: str) -> Path | None:
 
 def _check_postgres(url: str) -> None:
     """Raises WrongSettings. What is wrong with it is not told in libpq's words: they may quote the password."""
-    try:
-        conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    if not _ONE_AT.fullmatch(url) or not _can_be_read(url):
         raise WrongSettings(
             "The database URL cannot be read; it must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "with %XX for special characters of user and password."
-        ) from None
+        )
+
+
+def _can_be_read(url: str) -> bool:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 def without_password(url: str) -> str:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from api.cli.demo import _farewell
 from api.main import app
+from api.settings import sqlite_path
 from api.store.databases import SQLiteDatabase
 from domain.access.events import Role
 from tests.local import Where, everything, execute, issue_keys, query, url_of
@@ -57,12 +58,19 @@ def made(where: Where) -> Where:
         f"mysql://h/x?user=u&password={SECRET}",
         f"postgresql://u:{SECRET}%zz@h/x",
         f"postgresql://u:{SECRET}@[::1/x",
+        f"postgresql://u:p@{SECRET}@127.0.0.1:1/x",
+        f"postgresql://u:1/{SECRET}@127.0.0.1:1/x",
         f"postgresql://u@h/x?pasword={SECRET}",
     ],
 )
 def test_a_wrong_url_is_wrong_usage_and_its_password_is_not_repeated(url: str) -> None:
     code, sentence = says(*READING, "--db", url)
     assert code == 2 and "must be" in sentence
+
+
+@pytest.mark.parametrize("name", ["x%40y", "x?user=u@h"])
+def test_an_escaped_at_is_right(name: str) -> None:
+    assert sqlite_path(f"postgresql://u:{SECRET}%40{SECRET}%2F@127.0.0.1:1/{name}") is None
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1:1", "127.0.0.1:abc", "nowhere.invalid"])
