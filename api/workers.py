@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,18 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2_048)
 
 
+def _ends() -> list[signal.Signals]:
+    """The signals that end all. A hangup does not where whoever started this has had it ignored, as nohup does."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT] if ignored else [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+def _end_with(parent: int) -> None:
+    """Be ended as by the parent when it has ended: only it holds the other end of the pipe."""
+    os.read(parent, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _tell(pipe: int) -> None:
     """Say that one serves; the other end sees the end of the pipe when all have said so, or have ended."""
     os.write(pipe, b".")
@@ -40,10 +53,11 @@ class Workers:
         self._place = place
         self._running: set[int] = set()
         self._ending = False
+        self._parent, self._held_by_parent = os.pipe()
 
     def run(self, listening: Callable[[], None]) -> int:
-        """Return when all have ended after SIGTERM or SIGINT; 1 if they could not begin."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        """Return when all have ended after SIGTERM, SIGINT or SIGHUP; 1 if they could not begin."""
+        for number in _ends():
             signal.signal(number, self._end)
         begun, tell = os.pipe()
         for _ in range(self._count):
@@ -70,6 +84,9 @@ class Workers:
         code = 1
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal hangs up on all; the parent ends the workers
+        os.close(self._held_by_parent)
+        threading.Thread(target=_end_with, args=(self._parent,), daemon=True).start()
         try:
             code = self._work(self._place, listening)
         finally:

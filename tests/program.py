@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
@@ -56,6 +57,17 @@ def in_a_process_of_its_own(
         preexec_fn=first,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def leaves_nothing_running(process: subprocess.Popen[str]) -> bool:
+    """Whether its process group is empty; what was told to end has a moment for it."""
+    for _ in range(50):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def as_json(folder: Path, *arguments: str) -> Json:

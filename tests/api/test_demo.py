@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from api.cli.books import books_of
 from api.cli.demo import serving
 from api.cli.story import OLGA, DemoFailed, Exchange, Person, Stage
+from tests.program import leaves_nothing_running
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
@@ -35,17 +35,6 @@ def demo(*arguments: str, **variables: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def leaves_nothing_running(process: subprocess.Popen[str]) -> bool:
-    """Whether its process group is empty; what was told to end has a moment for it."""
-    for _ in range(50):
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def squeezed(shown: str) -> str:

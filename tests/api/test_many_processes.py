@@ -1,12 +1,14 @@
 """Several processes on one PostgreSQL: one log without gaps, answers that show whatever was acknowledged anywhere."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.api.server import Client, Platform, a_job, done, serving
+from tests.api.server import STOP_SECONDS, Client, Platform, a_job, done, serving
 from tests.local import query
 from tests.postgres import a_database
-from tests.program import environment, failed, in_a_process_of_its_own, tallyhold
+from tests.program import environment, failed, in_a_process_of_its_own, leaves_nothing_running, tallyhold
 from tests.simulation.books import File
 
 WORKERS = 3
@@ -146,6 +148,47 @@ def test_tables_are_made_once_by_however_many_start_at_once(postgres_url: str, t
     ]
     assert [process.communicate()[1] for process in starting] == [""] * 8
     assert query(postgres_url, "SELECT count(*) FROM head") == [(1,)]
+
+
+@contextmanager
+def two_workers(folder: Path, url: str) -> Iterator[subprocess.Popen[str]]:
+    """A server of two processes that listens, in a process group of its own."""
+    command = ("serve", "--sandbox", "--port", "0", "--workers", "2", "--db", url)
+    with (folder / "server.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api.main", *command],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline().startswith("listening on ")
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STOP_SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_no_worker_outlives_its_parent(postgres_url: str, tmp_path: Path, number: signal.Signals) -> None:
+    with two_workers(tmp_path, postgres_url) as parent:
+        parent.send_signal(number)
+        parent.wait(STOP_SECONDS)
+        assert leaves_nothing_running(parent)
+    assert parent.returncode == (-number if number == signal.SIGKILL else 0)
+
+
+def test_a_terminal_that_hangs_up_ends_all_in_peace(postgres_url: str, tmp_path: Path) -> None:
+    with two_workers(tmp_path, postgres_url) as parent:
+        os.killpg(parent.pid, signal.SIGHUP)
+        assert parent.wait(STOP_SECONDS) == 0
+        assert leaves_nothing_running(parent)
 
 
 def test_several_workers_on_a_file_are_wrong_usage(tmp_path: Path) -> None:
