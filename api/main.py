@@ -1,5 +1,9 @@
 """The entry point of the program `tallyhold`: which commands there are. What each does is in ``api.program``."""
 
+import multiprocessing
+import signal
+from types import FrameType
+
 from api.program.groups import Places, group
 
 COMMANDS: Places = {
@@ -40,8 +44,17 @@ app.add_typer(group(EXPORT, help="The books for other programs."), name="export"
 
 
 def main() -> None:
-    """Run the program."""
+    """Run the program. SIGTERM ends it as an error would: what was begun is cleared away. A server has its own way."""
+    signal.signal(signal.SIGTERM, _end)
     app()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """End with the exit code that a shell shows for a signal."""
+    signal.signal(number, signal.SIG_IGN)
+    for process in multiprocessing.active_children():  # else their work would be waited for
+        process.terminate()
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -63,7 +61,7 @@ def play(url: str | None, reading: Reading) -> None:
     """The whole demo; with the URL of a new database that one is kept. Raises DemoFailed."""
     names: dict[str, str] = {}
     teller = Teller(terminal(), names)
-    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="tallyhold-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tallyhold-demo-") as folder:
         database = f"sqlite:///{Path(folder, 'demo.sqlite')}" if url is None else url
         teller.say(OPENING)
         _play_on_server(database, names, teller)
@@ -184,21 +182,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         # Does nothing to a process that has ended.
         process.kill()
         process.wait()
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does, so that its server is stopped and its folder removed."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _people(database: str) -> Mapping[str, Person]:

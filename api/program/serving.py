@@ -4,11 +4,12 @@ import gc
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
 from api.evidence.notes import SigningKey
 from api.http.access_log import AccessLog
@@ -149,7 +150,10 @@ def _serve(
     server = Server(
         starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now, listening=listening
     )
-    with suppress(SystemExit):  # uvicorn has told the reason to its log
+    try:
         server.run(None if place is None else [place])
+    except SystemExit as ended:
+        if ended.code != STARTUP_FAILURE:  # of which uvicorn has told the reason to its log
+            raise
     if not server.started:
         raise NotOurs(_nothing_can_listen(settings))
