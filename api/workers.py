@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from types import FrameType
@@ -66,25 +66,31 @@ class Workers:
         said = 0
         while said < self._count and (more := os.read(begun, self._count)):
             said += len(more)
-        if said < self._count:
+        could_not_begin = said < self._count and not self._ending
+        if could_not_begin:
             self._end(signal.SIGTERM, None)
         elif not self._ending:
             listening()
-        return self._watch()
+        self._watch()
+        return int(could_not_begin)
 
     def _start(self, listening: Callable[[], object]) -> None:
+        # No signal comes between: a worker would take it for one to its parent, and a parent would not know the worker.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ends())
         child = os.fork()
         if child == 0:
-            self._be_a_worker(listening)
+            self._be_a_worker(listening, before)
         self._running.add(child)
         if self._ending:  # asked to end between two of them
             os.kill(child, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _be_a_worker(self, listening: Callable[[], object]) -> None:
+    def _be_a_worker(self, listening: Callable[[], object], heard: Iterable[int]) -> None:
         code = 1
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal hangs up on all; the parent ends the workers
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         os.close(self._held_by_parent)
         threading.Thread(target=_end_with, args=(self._parent,), daemon=True).start()
         try:
@@ -92,20 +98,16 @@ class Workers:
         finally:
             os._exit(code)
 
-    def _watch(self) -> int:
-        code = 0
+    def _watch(self) -> None:
         while self._running:
-            child, status = os.wait()
+            child, _ = os.wait()
             self._running.discard(child)
-            failed = os.waitstatus_to_exitcode(status) != 0
             if self._ending:
-                code = code or int(failed)
                 continue
             log.error("worker %d ended; another one takes its place", child)
             time.sleep(PAUSE_SECONDS)
             if not self._ending:
                 self._start(lambda: None)
-        return code
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True

@@ -150,6 +150,31 @@ def test_tables_are_made_once_by_however_many_start_at_once(postgres_url: str, t
     assert query(postgres_url, "SELECT count(*) FROM head") == [(1,)]
 
 
+STARTING = """
+import sys, time
+from api.workers import Workers, listening_socket
+
+def work(place, listening):
+    print("starting", flush=True)
+    time.sleep(float(sys.argv[1]))
+    return 1
+
+with listening_socket("127.0.0.1", 0) as place:
+    raise SystemExit(Workers(2, work, place).run(lambda: None))
+"""
+"""Two workers that are long in starting, and then fail."""
+
+
+@pytest.mark.parametrize(("seconds", "is_told", "code"), [("60", True, 0), ("0.1", False, 1)])
+def test_workers_that_are_told_to_end_while_they_start_have_not_failed(seconds: str, is_told: bool, code: int) -> None:
+    command = [sys.executable, "-c", STARTING, seconds]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == "starting\n"
+        if is_told:
+            parent.terminate()
+        assert parent.wait(STOP_SECONDS) == code
+
+
 @contextmanager
 def two_workers(folder: Path, url: str) -> Iterator[subprocess.Popen[str]]:
     """A server of two processes that listens, in a process group of its own."""
