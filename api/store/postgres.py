@@ -51,9 +51,16 @@ POOL_SIZE = 2
 
 TRACKING = "CREATE TABLE IF NOT EXISTS tracking (application_name TEXT PRIMARY KEY, notification_id INTEGER)"
 
+_AT_LEAST_ON = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+
 
 def connect(url: str) -> psycopg.Connection[Any]:
-    """A connection with limits on everything that can take long; each statement is a transaction unless one begins."""
+    """A connection with limits on everything that can take long; each statement is a transaction unless one begins.
+
+    What it commits is durable, also where a database or role is set to answer before that.
+    """
     limits = {
         "lock_timeout": LOCK_MILLISECONDS,
         "statement_timeout": STATEMENT_MILLISECONDS,
@@ -61,7 +68,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
     }
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     own = conninfo_to_dict(url).get("options", "")
-    return psycopg.connect(
+    connection = psycopg.connect(
         url,
         autocommit=True,
         client_encoding="utf8",  # whatever the environment says: arrays are sent as they are
@@ -73,6 +80,8 @@ def connect(url: str) -> psycopg.Connection[Any]:
         keepalives_count=3,
         application_name="tallyhold",
     )
+    connection.execute(_AT_LEAST_ON)
+    return connection
 
 
 class Datastore(PostgresDatastore):

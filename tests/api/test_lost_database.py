@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.service.refusals import Unavailable
+from api.store.postgres import connect
 from api.store.postgres_session import PostgresSession
 from api.store.sessions import OutcomeUnknown
 from api.store.sql_store import SQLStore
@@ -130,3 +131,17 @@ def test_a_process_that_stalls_loses_the_lock(postgres_url: str, monkeypatch: py
 
     run(story())
     File(postgres_url).check()
+
+
+@pytest.mark.parametrize(("tuned", "used"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")])
+def test_what_is_acknowledged_is_durable_whatever_the_database_is_tuned_to(
+    postgres_url: str, tuned: str, used: str
+) -> None:
+    with connect(postgres_url) as connection:
+        connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET synchronous_commit = {tuned}')
+    with connect(postgres_url) as connection:
+        assert connection.execute("SHOW synchronous_commit").fetchall() == [(used,)]
+    new_database(postgres_url)
+    with closing(PostgresSession(postgres_url)) as session:
+        session.begin("SELECT position FROM head")
+        assert session.read("SHOW synchronous_commit") == [(used,)]
