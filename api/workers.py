@@ -16,6 +16,9 @@ log = logging.getLogger("tallyhold.workers")
 PAUSE_SECONDS = 1.0
 """Between the end of a worker that nobody asked to end, and the next one in its place."""
 
+FOR_GOOD = 3
+"""The exit code of a worker whose successor could not serve either: then all end."""
+
 Work = Callable[[socket.socket, Callable[[], object]], int]
 """Serves on a listening socket, calls the second when it does, and gives the exit code."""
 
@@ -56,7 +59,7 @@ class Workers:
         self._parent, self._held_by_parent = os.pipe()
 
     def run(self, listening: Callable[[], None]) -> int:
-        """Return when all have ended after SIGTERM, SIGINT or SIGHUP; 1 if they could not begin."""
+        """Return when all have ended after SIGTERM, SIGINT or SIGHUP; 1 if they could not begin, or not go on."""
         for number in _ends():
             signal.signal(number, self._end)
         begun, tell = os.pipe()
@@ -71,8 +74,7 @@ class Workers:
             self._end(signal.SIGTERM, None)
         elif not self._ending:
             listening()
-        self._watch()
-        return int(could_not_begin)
+        return int(self._watch() or could_not_begin)
 
     def _start(self, listening: Callable[[], object]) -> None:
         # No signal comes between: a worker would take it for one to its parent, and a parent would not know the worker.
@@ -98,16 +100,22 @@ class Workers:
         finally:
             os._exit(code)
 
-    def _watch(self) -> None:
+    def _watch(self) -> bool:
+        """Whether they had to end because none could serve any longer."""
+        is_for_good = False
         while self._running:
-            child, _ = os.wait()
+            child, status = os.wait()
             self._running.discard(child)
+            if os.waitstatus_to_exitcode(status) == FOR_GOOD and not self._ending:
+                is_for_good = True
+                self._end(signal.SIGTERM, None)
             if self._ending:
                 continue
             log.error("worker %d ended; another one takes its place", child)
             time.sleep(PAUSE_SECONDS)
             if not self._ending:
                 self._start(lambda: None)
+        return is_for_good
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True

@@ -75,6 +75,10 @@ class Server(uvicorn.Server):
         if self.started:
             self._listening(self.servers[0].sockets[0])
 
+    def end(self) -> None:
+        """Stop serving, from within the loop."""
+        self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._refuse)

@@ -16,7 +16,7 @@ from api.service.refusals import Unavailable
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.settings import Settings, WrongSettings, sqlite_path
-from api.store.application import NotOurs, Tallyhold
+from api.store.application import OtherVersion, Tallyhold
 from api.store.checkpoint_files import (
     CheckpointFiles,
     read_signing_key,
@@ -53,7 +53,7 @@ class Platform:
                 opened.callback(gateway.close)
             self.log: Tallyhold = opened.enter_context(closing(database.log()))
             if is_outdated(database):
-                raise NotOurs(f"The read models of {database} are of another version: call tallyhold migrate.")
+                raise OtherVersion(f"The read models of {database} are of another version: call tallyhold migrate.")
             clock = database.clock()
             store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
             is_new = EventLog(self.log).position() == 0

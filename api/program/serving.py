@@ -25,15 +25,15 @@ from api.program.platform import (
     key_of,
     open_platform,
 )
-from api.program.terminal import Db, failing_in_one_sentence
+from api.program.terminal import Db, fail, failing_in_one_sentence
 from api.settings import Settings, WrongSettings, read_settings
-from api.store.application import NotOurs
+from api.store.application import NotOurs, OtherVersion
 from api.store.checkpoint_files import (
     key_for_sandbox,
     read_signing_key,
 )
 from api.store.databases import Database
-from api.workers import Workers, listening_socket
+from api.workers import FOR_GOOD, Workers, listening_socket
 
 SANDBOX_KEY = "tallyhold-sandbox"
 
@@ -94,7 +94,10 @@ def _serve_together(database: Database, settings: Settings) -> None:
     def work(place: socket.socket, listening: Callable[[], object]) -> int:
         try:
             with failing_in_one_sentence(), database.served():
-                _serve_alone(database, settings, lambda _: listening(), place)
+                try:
+                    _serve_alone(database, settings, lambda _: listening(), place)
+                except OtherVersion as error:
+                    fail(str(error), FOR_GOOD)
         except typer.Exit as ended:
             return ended.exit_code
         return 0
@@ -150,10 +153,13 @@ def _serve(
     server = Server(
         starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now, listening=listening
     )
+    service.committer.on_taken_over.append(server.end)
     try:
         server.run(None if place is None else [place])
     except SystemExit as ended:
         if ended.code != STARTUP_FAILURE:  # of which uvicorn has told the reason to its log
             raise
+    if service.committer.taken_over is not None:
+        raise OtherVersion(str(service.committer.taken_over))
     if not server.started:
         raise NotOurs(_nothing_can_listen(settings))

@@ -30,6 +30,7 @@ from api.service.ports import (
     Store,
     StoreBusy,
     StoreFailed,
+    TakenOver,
     Written,
 )
 from api.service.refusals import (
@@ -181,6 +182,9 @@ class Committer:
         self._access_at = 0
         """The position of the last event that happened to a principal or key; no earlier one in any case."""
         self.on_written: list[WrittenListener] = []
+        self.taken_over: TakenOver | None = None
+        """Why this process can serve no longer."""
+        self.on_taken_over: list[Callable[[], None]] = []
         self.commits = 0
         self.commands = 0
 
@@ -293,13 +297,24 @@ class Committer:
         waiting += [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
 
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
-        log.error("a batch could not be written", exc_info=error)
+        if isinstance(error, TakenOver):
+            self._end_for(error)
+        else:
+            log.error("a batch could not be written", exc_info=error)
         refusal = Unavailable("The store could not be written. Try again, with the same Idempotency-Key.")
         refusal.__cause__ = error
         futures: list[asyncio.Future[Any]] = [*(w.future for w in waiting), *catch_ups]
         for future in futures:
             if not future.done():
                 future.set_exception(refusal)
+
+    def _end_for(self, error: TakenOver) -> None:
+        """Say once that this process can serve no longer."""
+        if self.taken_over is None:
+            self.taken_over = error
+            log.error(str(error))
+            for listener in self.on_taken_over:
+                listener()
 
     async def _flush(self, waiting: list[Waiting]) -> bool:
         """One transaction; ``waiting`` are then the commands of its batch. True when more is due than fits in it: then

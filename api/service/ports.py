@@ -27,6 +27,10 @@ class StoreFailed(Exception):
     """The store could not do what it was asked; nothing of the transaction is kept."""
 
 
+class TakenOver(StoreFailed):
+    """The store is that of another version of this program by now; the sentence is for people."""
+
+
 @dataclass(slots=True)
 class Head:
     """The end of the log. ``sandbox_now`` is the virtual clock, null when time is real.

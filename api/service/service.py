@@ -101,6 +101,7 @@ class Service:
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.committer.on_taken_over.append(self.refuse_from_now)
 
     async def start(self) -> None:
         """Begin to serve; what fell due while nobody was there is written first."""

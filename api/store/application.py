@@ -30,3 +30,7 @@ class Tallyhold(Application[UUID]):
 
 class NotOurs(Exception):
     """A database that this program may not use; the sentence says why."""
+
+
+class OtherVersion(NotOurs):
+    """A database of this program in another version."""

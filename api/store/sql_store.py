@@ -7,7 +7,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import Mapper
 
-from api.service.ports import ALL, Begun, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed, Written
+from api.service.ports import ALL, Begun, Due, Head, KeptAnswer, KeptState, StoreBusy, StoreFailed, TakenOver, Written
 from api.store.mapper import to_recorded
 from api.store.row_statements import Columns, insert
 from api.store.rows import RowBatch
@@ -89,7 +89,7 @@ class SQLStore:
         self._peaks = bytes(peaks)
         if versions != [SCHEMA_VERSION, self._views_version]:
             self.rollback()
-            raise StoreFailed("The database has been changed to another version of this program; start that one.")
+            raise TakenOver("The database has been changed to another version of this program; start that one.")
         head = Head(self._position, last_time, next_due, sandbox_now, generation)
         return Begun(head, [_written(*each) for each in written])
 

@@ -719,8 +719,10 @@ def test_a_file_that_another_version_of_the_program_took_over_is_written_no_more
             [(ours,)] = query(path, f"SELECT {column} FROM head")
             execute(path, f"UPDATE head SET {column} = 99")
             before = everything(path)
+            assert not local.service.is_closing
             assert kinds(await outcomes(local.ask(asked(c.PauseJob())), local.ask(bought(1)))) == [Unavailable] * 2
             assert everything(path) == before
+            assert local.service.is_closing
             execute(path, f"UPDATE head SET {column} = ?", ours)
             await local.ask(asked(c.PauseJob()))
 

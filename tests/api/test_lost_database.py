@@ -16,9 +16,9 @@ from api.store.sql_store import SQLStore
 from domain.access.events import Role
 from tests.api.server import a_job
 from tests.api.test_committer import bought, kinds, outcomes, posted
-from tests.local import Local, issue_keys, new_database, query, run
+from tests.local import Local, execute, issue_keys, new_database, query, run
 from tests.postgres import OwnServer, own_server
-from tests.running import RunningServer
+from tests.running import Client, RunningServer
 from tests.simulation.books import File
 
 PATIENCE_SECONDS = 30
@@ -29,6 +29,13 @@ def own(tmp_path: Path) -> Iterator[tuple[OwnServer, str]]:
     """A server that the test may stop, and a database on it."""
     with own_server() as server:
         yield server, server.url
+
+
+def wait_until_ready(client: Client) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while client.ask("GET", "/readyz").status != 200:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: Path) -> None:
@@ -48,10 +55,7 @@ def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: 
             assert client.ask("GET", "/readyz").status == 503
             assert client.ask("GET", "/healthz").status == 200
             database.start()
-            until = time.monotonic() + PATIENCE_SECONDS
-            while client.ask("GET", "/readyz").status != 200:
-                assert time.monotonic() < until
-                time.sleep(0.1)
+            wait_until_ready(client)
             again = client.ask("POST", "/jobs", a_job(1), idempotency_key="once")
             assert again.status == 201
             acknowledged.append(again.body["id"])
@@ -117,6 +121,26 @@ def test_a_commit_that_did_not_happen_is_refused_and_can_be_tried_again(postgres
 
     run(story())
     File(postgres_url).check()
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_server_whose_database_another_version_takes_over_says_so_and_ends(
+    postgres_url: str, tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    key = issue_keys(postgres_url, {"Olga": Role.OWNER})["Olga"].key
+    server = RunningServer(postgres_url, tmp_path, *workers)
+    server.start()
+    try:
+        with closing(server.client(key)) as client:
+            wait_until_ready(client)
+            execute(postgres_url, "UPDATE head SET views_version = 'another'")
+            assert client.ask("POST", "/jobs", a_job(1)).status == 503
+        assert server.process.wait(PATIENCE_SECONDS) == 1
+    finally:
+        server.kill()
+    said = server.logged()
+    assert "The database has been changed to another version of this program; start that one." in said
+    assert "Traceback" not in said
 
 
 def test_a_process_that_stalls_loses_the_lock(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
