@@ -13,7 +13,7 @@ from api.service.evidence import Evidence
 from api.service.gathered import Gathered
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, StoreFailed
+from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store
 from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
@@ -22,7 +22,7 @@ from api.service.refusals import Overloaded, Unavailable
 from api.service.seals import Seals
 from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
-from domain.errors import Forbidden, Refusal
+from domain.errors import Forbidden
 from domain.recorded import SYSTEM
 
 log = logging.getLogger("tallyhold.service")
@@ -203,8 +203,8 @@ class Service:
             try:
                 if self._watchers:
                     self.changes.position()
-            except StoreFailed:
-                log.warning("the end of the log could not be read; trying again")
+            except Exception as error:  # whatever it was, others wait
+                log.warning("the end of the log could not be read; trying again: %r", error)
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _schedule(self) -> None:
@@ -216,8 +216,8 @@ class Service:
                 due = self.committer.next_due
                 if due is not None and not self.committer.is_sandbox:
                     nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
-            except (Refusal, StoreFailed):
-                log.warning("what is due could not be written; trying again")
+            except Exception as error:  # whatever it was, it must be tried again
+                log.warning("what is due could not be written; trying again: %r", error)
             await asyncio.sleep(nap)
 
     async def _keep_evidence(self) -> None:

@@ -1,0 +1,74 @@
+"""What the service does beside the commands goes on, whatever happens to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from api.service.service import EVERYTHING
+from domain.job.commands import PauseJob
+from domain.times import HOUR
+from tests.api.test_committer import JOB_ID, asked, bought, posted
+from tests.given import NOW
+from tests.local import Local, Where, query, run
+
+PATIENCE_SECONDS = 10
+NEVER_SECONDS = 10 * PATIENCE_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what a test is about runs again and again."""
+    for name in ("EVIDENCE_SECONDS", "LONGEST_NAP_SECONDS", "FOLLOW_SECONDS"):
+        monkeypatch.setattr(f"api.service.service.{name}", NEVER_SECONDS)
+
+
+@asynccontextmanager
+async def after_an_error(local: Local) -> AsyncIterator[None]:
+    """A service with a job, for which looking at the log has failed at first."""
+
+    def fails() -> int:
+        raise RuntimeError("nobody foresaw this")
+
+    async with local:
+        await local.ask(bought(1_950))
+        await local.ask(posted())
+        with pytest.MonkeyPatch.context() as broken, local.service.watch(EVERYTHING):
+            broken.setattr(local.service.changes, "position", fails)
+            await local.service.start()
+            await asyncio.sleep(0.1)
+        local.service.changes.position()
+        yield
+        await local.service.close()
+
+
+def test_who_waits_hears_of_others_after_an_error_that_nobody_foresaw(
+    where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.service.service.FOLLOW_SECONDS", 0.01)
+
+    async def story() -> None:
+        local = Local(where)
+        async with after_an_error(local), Local(where) as other:
+            with (watch := local.service.watch(JOB_ID)):
+                await other.ask(asked(PauseJob()))
+                assert await watch.changed(PATIENCE_SECONDS)
+
+    run(story())
+
+
+def test_deadlines_pass_after_an_error_that_nobody_foresaw(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.service.service.LONGEST_NAP_SECONDS", 0.01)
+
+    async def story() -> None:
+        local = Local(where)
+        async with after_an_error(local):
+            written = asyncio.Event()
+            local.committer.on_written.append(lambda *_: written.set())
+            local.clock.at = NOW + 2 * HOUR
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await written.wait()
+
+    run(story())
+    assert query(where, "SELECT status FROM jobs") == [("cancelled",)]
