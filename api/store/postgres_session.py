@@ -19,6 +19,7 @@ from api.store.sessions import OutcomeUnknown
 from projections.read_model import Value
 
 FETCHED_AT_ONCE = 50
+HURRIED_LOCK_MILLISECONDS = 200
 _numbers = count()
 
 _NOW = "SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint"
@@ -121,6 +122,10 @@ class PostgresSession:
         self.send()
         with self._translated():
             self._live().execute(in_postgres(statement))
+
+    def hurry(self) -> None:
+        with self._translated():
+            self._live().execute(f"SET LOCAL lock_timeout = {HURRIED_LOCK_MILLISECONDS}")
 
     def send(self) -> None:
         if self._gathered:

@@ -36,6 +36,9 @@ PAGES_AHEAD = 2
 """Pages for each process that are worked out before they can be written."""
 BUSY_PAUSE_SECONDS = 0.005
 BUSY_SECONDS = 60.0
+SWAP_SECONDS = 300.0
+"""How long it is tried to put the new rows in the place of the old ones, while somebody reads these at each try."""
+SWAP_PAUSE_SECONDS = 1.0
 
 Progress = Callable[[int, int], None]
 """Told after each page: events done, and all there are."""
@@ -107,16 +110,18 @@ def _fill(session: Session, database: Database, end: int, progress: Progress) ->
             _write(session, worked_out)
             session.commit()
             progress(done, end)
+    until = monotonic() + SWAP_SECONDS
     while True:
         end = _head(session)
-        until = min(done + PAGE, end)
-        _write(session, statements(session.read, done, until))
-        done = until
-        if done == end:
-            _swap(session)
+        upto = min(done + PAGE, end)
+        _write(session, statements(session.read, done, upto))
+        is_last = upto == end
+        if is_last and not _swapped(session, until):
+            continue
+        done = upto
         progress(done, end)
         session.commit()
-        if done == end:
+        if is_last:
             return done
 
 
@@ -162,7 +167,24 @@ def _write(session: Session, worked_out: Statements) -> None:
         session.put(statement, rows)
 
 
+def _swapped(session: Session, until: float) -> bool:
+    """Swap the tables; false if somebody reads them for long: then nothing of the transaction is kept, and others have
+    had a turn. Raises StoreBusy if that is so still at the end of the time."""
+    try:
+        _swap(session)
+    except StoreBusy as error:
+        session.rollback()
+        if monotonic() > until:
+            raise StoreBusy(
+                "somebody reads the old rows all the while; end long reads, backups and dumps, and call again"
+            ) from error
+        sleep(SWAP_PAUSE_SECONDS)
+        return False
+    return True
+
+
 def _swap(session: Session) -> None:
+    session.hurry()
     for table in TABLES:
         session.define(f"DROP TABLE IF EXISTS {table.name}")
         session.define(f"ALTER TABLE {NEW}{table.name} RENAME TO {table.name}")

@@ -42,6 +42,9 @@ class Session(Protocol):
     def define(self, statement: str) -> None:
         """Make, rename or drop a table, within the transaction."""
 
+    def hurry(self) -> None:
+        """Wait for nobody for long from here to the end of the transaction: others wait for its locks."""
+
     def send(self) -> None:
         """Have everything written so far, so that what is wrong with it shows."""
 

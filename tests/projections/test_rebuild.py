@@ -2,24 +2,41 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from threading import Event
+from time import sleep
 
 import pytest
 
 from api.program.platform import Platform
+from api.service.ports import StoreBusy
 from api.store.application import NotOurs
 from api.store.rebuild import is_outdated, rebuild
+from domain.access.events import Role
 from projections.replay import READ_MODELS, TABLES, views_version
 from tests.given import NOW
-from tests.local import HandClock, Where, database, execute, master_key_of_locals, query, tables
+from tests.local import (
+    HandClock,
+    Where,
+    database,
+    execute,
+    issue_keys,
+    master_key_of_locals,
+    new_database,
+    opened,
+    query,
+    tables,
+)
 from tests.postgres import a_database
 from tests.simulation.drivers import InProcess
 from tests.simulation.history import history
 from tests.simulation.living import live
 from tests.simulation.outside import settle_and_close
 
+PATIENCE_SECONDS = 30
 NOT_YET_OVER = "SELECT count(*) FROM jobs WHERE due_at IS NOT NULL"
 
 
@@ -100,6 +117,43 @@ def test_rebuilding_heals_rows_that_somebody_touched(path: Where) -> None:
     execute(path, "DELETE FROM jobs")
     rebuild(database(path), unwatched)
     assert tables(path) == live
+
+
+def test_commands_pass_while_a_rebuild_waits_for_somebody_who_reads_the_old_rows(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_database(postgres_url)
+    refused = Event()
+
+    def pause(seconds: float) -> None:
+        refused.set()
+        sleep(seconds)
+
+    monkeypatch.setattr("api.store.rebuild.sleep", pause)
+    with ThreadPoolExecutor(1) as threads, opened(postgres_url) as reader:
+        reader.execute("SELECT count(*) FROM jobs")
+        rebuilding = threads.submit(rebuild, database(postgres_url), unwatched)
+        assert refused.wait(PATIENCE_SECONDS)
+        issue_keys(postgres_url, {"Olga": Role.OWNER})
+        assert not rebuilding.done()
+        reader.rollback()
+        assert rebuilding.result(PATIENCE_SECONDS) == head(postgres_url)[0][1]
+    assert query(postgres_url, "SELECT name FROM principals") == [("Olga",)]
+
+
+def test_a_rebuild_beside_somebody_who_never_stops_reading_says_so_and_leaves_the_old_rows(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.store.rebuild.SWAP_SECONDS", 0)
+    issue_keys(postgres_url, {"Olga": Role.OWNER})
+    before = head(postgres_url)
+    with opened(postgres_url) as reader:
+        reader.execute("SELECT count(*) FROM jobs")
+        with pytest.raises(StoreBusy, match="somebody reads the old rows"):
+            rebuild(database(postgres_url), unwatched)
+    assert head(postgres_url) == before
+    assert query(postgres_url, "SELECT name FROM principals") == [("Olga",)]
+    assert query(postgres_url, "SELECT relname FROM pg_class WHERE starts_with(relname, 'rebuilt')") == []
 
 
 def test_a_rebuild_that_breaks_off_leaves_the_old_rows(path: Where) -> None:
