@@ -16,6 +16,8 @@ log = logging.getLogger("tallyhold.workers")
 PAUSE_SECONDS = 1.0
 """Between the end of a worker that nobody asked to end, and the next one in its place."""
 
+LAST_SECONDS = 10
+"""So long after they were asked to end, workers that still run are killed."""
 FOR_GOOD = 3
 """The exit code of a worker whose successor could not serve either: then all end."""
 
@@ -62,6 +64,7 @@ class Workers:
         """Return when all have ended after SIGTERM, SIGINT or SIGHUP; 1 if they could not begin, or not go on."""
         for number in _ends():
             signal.signal(number, self._end)
+        signal.signal(signal.SIGALRM, self._kill)
         begun, tell = os.pipe()
         for _ in range(self._count):
             self._start(partial(_tell, tell))
@@ -118,7 +121,15 @@ class Workers:
         return is_for_good
 
     def _end(self, number: int, frame: FrameType | None) -> None:
+        if not self._ending:
+            signal.alarm(LAST_SECONDS)
         self._ending = True
+        self._send(signal.SIGTERM)
+
+    def _kill(self, number: int, frame: FrameType | None) -> None:
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
         for child in self._running:
             with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
+                os.kill(child, number)

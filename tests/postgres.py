@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -55,6 +56,12 @@ class OwnServer:
             return
         self._runs = False
         self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={how}")
+
+    def suspend(self, *, resume: bool = False) -> None:
+        """Let it and all its processes stand still, or go on."""
+        postmaster = (self._data / "postmaster.pid").read_text().split()[0]
+        for pid in (postmaster, *Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()):
+            os.kill(int(pid), signal.SIGCONT if resume else signal.SIGSTOP)
 
     def _run(self, program: str, *arguments: str) -> None:
         as_root = os.geteuid() == 0

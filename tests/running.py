@@ -30,14 +30,18 @@ class Client:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Raises OSError or HTTPException when the server goes away."""
+        self.send(method, path, body, **headers)
+        response = self._connection.getresponse()
+        answer = response.read()
+        return Answer(response.status, json.loads(answer), {k.lower(): v for k, v in response.getheaders()})
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> None:
+        """Ask, and do not wait for the answer."""
         sent = {"authorization": f"Bearer {self._key}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         payload = None
         if body is not None:
             payload, sent["content-type"] = json.dumps(body).encode(), "application/json"
         self._connection.request(method, path, payload, sent)
-        response = self._connection.getresponse()
-        answer = response.read()
-        return Answer(response.status, json.loads(answer), {k.lower(): v for k, v in response.getheaders()})
 
     def close(self) -> None:
         self._connection.close()

@@ -1,7 +1,9 @@
 """The HTTP server: uvicorn, told when to refuse, and telling when it listens."""
 
 import asyncio
+import os
 import socket
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -16,6 +18,8 @@ from domain.errors import invalid
 
 GRACE_SECONDS = 8
 """What was accepted has this long to finish after SIGTERM; the process ends within ten seconds."""
+LAST_SECONDS = 9.5
+"""So long after SIGTERM the process ends whatever it is waiting for: a database may stand still for ever."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -82,6 +86,10 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._refuse)
+        if not self.should_exit:
+            last = threading.Timer(LAST_SECONDS, os._exit, (1,))
+            last.daemon = True
+            last.start()
         # The exit code tells how serving ended, not which signal asked for it.
         self.should_exit = True
 

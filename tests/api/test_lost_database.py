@@ -67,6 +67,26 @@ def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: 
         server.kill()
 
 
+def test_a_server_ends_in_time_though_its_database_stands_still(own: tuple[OwnServer, str], tmp_path: Path) -> None:
+    database, url = own
+    key = issue_keys(url, {"Olga": Role.OWNER})["Olga"].key
+    server = RunningServer(url, tmp_path)
+    server.start()
+    try:
+        with closing(server.client(key)) as client, closing(server.client(key)) as waiting:
+            wait_until_ready(client)
+            database.suspend()
+            waiting.send("GET", "/jobs")
+            time.sleep(1)
+            began = time.monotonic()
+            server.process.terminate()
+            assert server.process.wait(PATIENCE_SECONDS) == 1
+            assert time.monotonic() - began < 11
+    finally:
+        database.suspend(resume=True)
+        server.kill()
+
+
 class LosesItsAnswer(PostgresSession):
     """The connection is lost while the database commits: after it did, or before."""
 

@@ -216,6 +216,31 @@ def test_a_terminal_that_hangs_up_ends_all_in_peace(postgres_url: str, tmp_path:
         assert leaves_nothing_running(parent)
 
 
+STUBBORN = """
+import signal, sys, time
+from api import workers
+
+def work(place, listening):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    listening()
+    time.sleep(60)
+
+workers.LAST_SECONDS = 1
+with workers.listening_socket("127.0.0.1", 0) as place:
+    sys.exit(workers.Workers(2, work, place).run(lambda: print("listening", flush=True)))
+"""
+
+
+def test_workers_that_do_not_end_are_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STUBBORN], env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "listening\n"
+        process.terminate()
+        assert process.wait(30) == 1
+
+
 def test_several_workers_on_a_file_are_wrong_usage(tmp_path: Path) -> None:
     process = in_a_process_of_its_own("serve", "--workers", "2", "--db", "sqlite:///a.sqlite", folder=tmp_path)
     assert process.returncode == 2
