@@ -16,6 +16,10 @@ class TooLarge(e.Refusal):
     code = "too_large"
 
 
+class HeadTooLarge(e.Refusal):
+    code = "head_too_large"
+
+
 class NotJson(e.Refusal):
     code = "not_json"
 
@@ -56,6 +60,7 @@ STATUSES: Mapping[type[e.Refusal], HTTPStatus] = {
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     r.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     r.GatewayNotConfigured: HTTPStatus.SERVICE_UNAVAILABLE,
     r.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     r.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,

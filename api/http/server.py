@@ -12,22 +12,104 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.http.problems import problem
+from api.http.problems import HeadTooLarge, problem
 from api.service.ids import new_id
-from domain.errors import invalid
+from domain.errors import Refusal, invalid
 
 GRACE_SECONDS = 8
 """What was accepted has this long to finish after SIGTERM; the process ends within ten seconds."""
 LAST_SECONDS = 9.5
 """So long after SIGTERM the process ends whatever it is waiting for: a database may stand still for ever."""
 
+MAX_WAITING_REQUESTS = 32
+"""On one connection, behind the one that is being answered; with more the connection is closed."""
+
+MAX_HEAD_BYTES = 65_536
+HEAD_SECONDS = 30
+PIECE_BYTES = 16_384
+"""What came is read in pieces, and after each piece held against the limits."""
+
 
 class Protocol(HttpToolsProtocol):
-    """Answers what cannot be read as HTTP as everything else that is wrong: with a problem."""
+    """Answers what cannot be read as HTTP as everything else that is wrong: with a problem.
+
+    Bounds what a client may have us keep for it: the head of a request in size and time, and the requests that wait
+    for those before them on their connection.
+    """
+
+    _head_bytes: int | None = None
+    """While a head is read, what came since it began, less a piece: the one in which it began may be another's."""
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._limit_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._end_head()
+
+    def data_received(self, data: bytes) -> None:
+        for begin in range(0, len(data), PIECE_BYTES):
+            self._piece_received(data[begin : begin + PIECE_BYTES])
+            if self.transport.is_closing():
+                return
+        if self._head_timer is None and (self._head_bytes is not None or self._is_idle()):
+            self._limit_head()
+
+    def _piece_received(self, piece: bytes) -> None:
+        super().data_received(piece)
+        if len(self.pipeline) > MAX_WAITING_REQUESTS:
+            self.transport.close()
+        elif self._head_bytes is not None:
+            self._head_bytes += len(piece)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = -PIECE_BYTES
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()  # what was read already comes first
+
+    def _is_idle(self) -> bool:
+        """Whether no request waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _limit_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _end_head(self) -> None:
+        self._head_bytes = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        if self.flow.read_paused:  # it could not come
+            self._limit_head()
+        else:
+            self.transport.close()
+
+    def _refuse_head(self) -> None:
+        if self._is_idle():  # else the client would take it for the answer to an earlier request
+            self._refuse(HeadTooLarge(f"The first line and the headers may have about {MAX_HEAD_BYTES} bytes."))
+        self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
+        self._refuse(invalid("", "is not HTTP: its first line, a header or its framing is wrong"))
+        self.transport.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
         request_id = new_id().hex
-        status, said = problem(invalid("", "is not HTTP: its first line, a header or its framing is wrong"), request_id)
+        status, said = problem(refusal, request_id)
         body = msgspec.json.encode(said)
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\n"
@@ -38,7 +120,6 @@ class Protocol(HttpToolsProtocol):
             "connection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
 
 
 class Server(uvicorn.Server):

@@ -21,6 +21,7 @@ ProblemCode: TypeAlias = Literal[
     "not_found",
     "method_not_allowed",
     "too_large",
+    "head_too_large",
     "not_json",
     "not_enough_credits",
     "not_enough_payable",

@@ -1,0 +1,224 @@
+"""What one connection may have the server keep is bounded: requests that wait, the size of a head, and its time."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from api.http import server
+from api.http.server import MAX_HEAD_BYTES, MAX_WAITING_REQUESTS, PIECE_BYTES, Protocol
+from tests.local import run
+
+REQUEST = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+HEADER = b"X-Header: " + b"x" * 88 + b"\r\n"
+
+
+class Transport(asyncio.Transport):
+    """A connection whose other end is the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+        self.reads = True
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+class Connection:
+    """A protocol in its own right; each request is answered when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._go_on = asyncio.Semaphore(0)
+        self.transport = Transport()
+        self._state = ServerState()
+        config = Config(self._app, interface="asgi3", log_config=None, access_log=False, proxy_headers=False)
+        self._protocol = Protocol(config, self._state, {}, asyncio.get_running_loop())
+        self._protocol.connection_made(self.transport)
+
+    async def _app(self, scope: Scope, _: Receive, send: Send) -> None:
+        self.asked.append(scope["path"])
+        await self._go_on.acquire()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def comes(self, data: bytes) -> None:
+        if data and self.is_open:
+            self._protocol.data_received(data)
+
+    async def answer(self, requests: int = 1) -> None:
+        for _ in range(requests):
+            self._go_on.release()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    @property
+    def status(self) -> int:
+        return int(self.transport.written.split()[1])
+
+    @property
+    def is_open(self) -> bool:
+        return not self.transport.closed
+
+    async def end(self) -> None:
+        self._protocol.connection_lost(None)
+        for task in list(self._state.tasks):
+            self._go_on.release()
+            await task
+
+
+def connected(story: Callable[[Connection], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        connection = Connection()
+        await story(connection)
+        await connection.end()
+
+    run(whole())
+
+
+@pytest.fixture
+def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
+
+
+# -- requests that wait ------------------------------------------------------------------------------------------------
+
+
+def test_requests_that_are_sent_before_the_answer_are_answered_in_turn() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST * (MAX_WAITING_REQUESTS + 1))
+        await connection.answer(MAX_WAITING_REQUESTS + 1)
+        assert connection.is_open
+        assert connection.transport.written.count(b"HTTP/1.1 204") == MAX_WAITING_REQUESTS + 1
+
+    connected(story)
+
+
+@pytest.mark.parametrize("at_once", [1, 1_000])
+def test_a_connection_on_which_too_many_requests_wait_is_closed(at_once: int) -> None:
+    async def story(connection: Connection) -> None:
+        for _ in range(MAX_WAITING_REQUESTS + 2):
+            assert connection.is_open
+            connection.comes(REQUEST * at_once)
+            if not connection.is_open:
+                break
+        assert not connection.is_open
+
+    connected(story)
+
+
+def test_nothing_is_read_while_requests_wait() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST * 3)
+        await asyncio.sleep(0)
+        assert not connection.transport.reads
+        await connection.answer()
+        assert not connection.transport.reads
+        await connection.answer()
+        assert connection.transport.reads
+
+    connected(story)
+
+
+# -- the size of a head ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [100, 5_000, 200_000])
+@pytest.mark.parametrize("begin", [b"GET /x?", b"GET /x HTTP/1.1\r\nX-Long: ", b"GET /x HTTP/1.1\r\n" + HEADER * 2_000])
+def test_a_head_without_an_end_is_refused(begin: bytes, piece: int) -> None:
+    async def story(connection: Connection) -> None:
+        sent = begin + b"x" * (200_000 - len(begin))
+        for place in range(0, len(sent), piece):
+            connection.comes(sent[place : place + piece])
+        assert (connection.status, connection.is_open) == (431, False)
+        head, _, body = connection.transport.written.partition(b"\r\n\r\n")
+        assert b"content-type: application/problem+json" in head
+        assert json.loads(body)["code"] == "head_too_large"
+
+    connected(story)
+
+
+@pytest.mark.parametrize("piece", [100, 5_000, 200_000])
+def test_a_head_within_its_size_is_read_after_whatever_came_before(piece: int) -> None:
+    head = REQUEST[:-2] + HEADER * ((MAX_HEAD_BYTES - len(REQUEST)) // len(HEADER)) + b"\r\n"
+    with_body = b"POST /x HTTP/1.1\r\nContent-Length: 90000\r\n\r\n" + b"x" * 90_000
+
+    async def story(connection: Connection) -> None:
+        sent = (with_body + head) * 3
+        for place in range(0, len(sent), piece):
+            connection.comes(sent[place : place + piece])
+        await connection.answer(6)
+        assert connection.is_open
+        assert connection.transport.written.count(b"HTTP/1.1 204") == 6
+
+    connected(story)
+
+
+def test_no_earlier_request_is_answered_with_the_refusal_of_a_later_head() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST + b"GET /" + b"x" * 2 * (MAX_HEAD_BYTES + PIECE_BYTES))
+        assert (connection.transport.written, connection.is_open) == (b"", False)
+
+    connected(story)
+
+
+# -- the time of a head ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("little_time")
+@pytest.mark.parametrize("before", [b"", REQUEST], ids=["first", "next"])
+@pytest.mark.parametrize("begin", [b"", b"\r\n", b"GET", REQUEST[:-2]])
+def test_a_head_that_does_not_come_in_time_ends_the_connection(before: bytes, begin: bytes) -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(before)
+        await connection.answer(int(before != b""))
+        connection.comes(begin)
+        assert connection.is_open
+        await asyncio.sleep(0.08)
+        assert connection.is_open is (before != b"" and begin == b"")
+
+    connected(story)
+
+
+@pytest.mark.usefixtures("little_time")
+def test_an_answer_may_take_longer_than_a_head() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST[:9])
+        connection.comes(REQUEST[9:])
+        await asyncio.sleep(0.08)
+        await connection.answer()
+        assert (connection.status, connection.is_open) == (204, True)
+
+    connected(story)
+
+
+@pytest.mark.usefixtures("little_time")
+def test_a_head_that_is_not_read_yet_is_not_late() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST * 2 + REQUEST[:9])
+        await asyncio.sleep(0.08)
+        assert connection.is_open
+        await connection.answer(2)
+        await asyncio.sleep(0.08)
+        assert not connection.is_open
+
+    connected(story)
