@@ -68,6 +68,7 @@ _REPEATED = b"\0"
 """Between the values of a header that was given more than once; no value can have it."""
 _NOTHING = "There is nothing at this path."
 _NO_KEY = "Send a valid key: Authorization: Bearer th_…"
+_CUT_SHORT = "The service is shutting down; what became of this is not known. Repeat it with the same Idempotency-Key."
 _NOBODY = Principal(UUID(int=0), "", "", None, UUID(int=0), SYSTEM)
 
 _encode = msgspec.json.Encoder().encode
@@ -191,6 +192,8 @@ class Endpoint:
         except WrongMasterKey as error:
             log.warning("a person's key could not be opened", extra={"requestId": request_id}, exc_info=True)
             await answer.refuse(Unavailable(str(error)))
+        except asyncio.CancelledError:  # its time after SIGTERM is over, and with the answer the task is too
+            await answer.refuse(Unavailable(_CUT_SHORT))
         except Exception:
             log.exception("a request failed", extra={"requestId": request_id})
             await answer.fail()
