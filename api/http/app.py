@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -171,7 +172,7 @@ class Endpoint:
         self._rate_limit = rate_limit
         self._service = service
         self._access_log = access_log
-        self._cursors: Cursors | None = None
+        self._cursors = Cursors(cache(service.reads.secret))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -363,7 +364,7 @@ class Endpoint:
         context = await self._context(asked, query) if route.is_command else Context(SYSTEM)
         if problems:
             raise InvalidRequest(problems)
-        return Call(self._service, self._page_cursors(), asked.principal, asked.ids, query, request, context)
+        return Call(self._service, self._cursors, asked.principal, asked.ids, query, request, context)
 
     async def _context(self, asked: _Asked, query: Any) -> Context:
         principal = asked.principal
@@ -408,11 +409,6 @@ class Endpoint:
         if rest:
             return {**value, step: await self._without_secret(inner, tuple(rest), scope)}
         return {**value, step: await self._service.proofs.fingerprint(str(inner), scope)}
-
-    def _page_cursors(self) -> Cursors:
-        if self._cursors is None:
-            self._cursors = Cursors(self._service.reads.secret())
-        return self._cursors
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
+from collections.abc import Callable
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -12,9 +13,12 @@ _MAC_BYTES = 10
 
 
 class Cursors:
-    """Signs the key of a page's last item together with what the list was asked for."""
+    """Signs the key of a page's last item together with what the list was asked for.
 
-    def __init__(self, secret: bytes) -> None:
+    The secret is asked for only where there is a cursor.
+    """
+
+    def __init__(self, secret: Callable[[], bytes]) -> None:
         self._secret = secret
 
     def write(self, of: str, last: int | None) -> str | None:
@@ -33,7 +37,7 @@ class Cursors:
 
     def _written(self, of: str, last: int) -> str:
         key = last.to_bytes(_KEY_BYTES)
-        mac = blake2b(key + of.encode(), key=self._secret, digest_size=_MAC_BYTES).digest()
+        mac = blake2b(key + of.encode(), key=self._secret(), digest_size=_MAC_BYTES).digest()
         return urlsafe_b64encode(key + mac).decode().rstrip("=")
 
 

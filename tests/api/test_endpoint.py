@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 from starlette.types import Message
 
 from api.http.access_log import AccessLog
@@ -11,6 +12,7 @@ from api.http.app import Endpoint
 from api.http.rate_limit import RateLimit
 from api.http.routes import ROUTES
 from api.service.access import register_with_key
+from api.service.ports import StoreFailed
 from domain.access.events import Role
 from tests.local import Local, Where, run
 
@@ -49,5 +51,21 @@ def test_what_is_cut_short_is_told_to_come_again(where: Where) -> None:
             assert start["status"] == 503
             assert (b"retry-after", b"2") in start["headers"]
             assert msgspec.json.decode(body["body"])["code"] == "unavailable"
+
+    run(story())
+
+
+def test_a_process_that_has_answered_nothing_yet_is_alive_without_its_database(
+    where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> bytes:
+        raise StoreFailed("connection refused")
+
+    async def story() -> None:
+        async with Local(where) as local:
+            monkeypatch.setattr(local.service.reads, "secret", fails)
+            asker = Asker(local, AccessLog(None))
+            await asker.ask("GET", "/healthz")
+            assert asker.sent[0]["status"] == 200
 
     run(story())

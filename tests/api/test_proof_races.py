@@ -23,7 +23,7 @@ ALICES = Principal(ALICE.id, "tester", "Alice", ALICE.public_id, ALICE.id, SYSTE
 def submission(local: Local, proof: str) -> Call:
     body = SubmitBody.model_validate({"answers": ANSWERS, "proofValue": proof})
     ids = {"id": ALICE.slot, "job": JOB_ID}
-    return Call(local.service, Cursors(b""), ALICES, ids, CommandQuery(), body, Context(SYSTEM))
+    return Call(local.service, Cursors(lambda: b""), ALICES, ids, CommandQuery(), body, Context(SYSTEM))
 
 
 async def a_slot(local: Local) -> None:
