@@ -1,6 +1,7 @@
 """One JSON line a request: who, what, how it went, how long it took. No body, no query, no key."""
 
 import sys
+from contextlib import suppress
 from typing import Any, Protocol, TextIO
 
 import msgspec
@@ -36,4 +37,5 @@ class AccessLog:
             "requestId": answer.request_id,
             "keyId": str(answer.principal.key_id) if answer.principal.role else None,
         }
-        self._stream.write(_encode(line).decode() + "\n")
+        with suppress(OSError):  # what was answered stays answered, though there is no room left to tell of it
+            self._stream.write(_encode(line).decode() + "\n")

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from errno import ENOSPC
+from io import StringIO
 
 import msgspec
 import pytest
@@ -65,6 +67,21 @@ def test_a_process_that_has_answered_nothing_yet_is_alive_without_its_database(
         async with Local(where) as local:
             monkeypatch.setattr(local.service.reads, "secret", fails)
             asker = Asker(local, AccessLog(None))
+            await asker.ask("GET", "/healthz")
+            assert asker.sent[0]["status"] == 200
+
+    run(story())
+
+
+class FullDisk(StringIO):
+    def write(self, text: str, /) -> int:
+        raise OSError(ENOSPC, "No space left on device")
+
+
+def test_what_was_answered_stays_so_when_the_log_cannot_be_written(where: Where) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            asker = Asker(local, AccessLog(FullDisk()))
             await asker.ask("GET", "/healthz")
             assert asker.sent[0]["status"] == 200
 
