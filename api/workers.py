@@ -58,10 +58,11 @@ class Workers:
         self._place = place
         self._running: set[int] = set()
         self._ending = False
+        self._killed = False
         self._parent, self._held_by_parent = os.pipe()
 
     def run(self, listening: Callable[[], None]) -> int:
-        """Return when all have ended after SIGTERM, SIGINT or SIGHUP; 1 if they could not begin, or not go on."""
+        """Return when all have ended after SIGTERM, SIGINT or SIGHUP; 1 if they could not begin, go on or end."""
         for number in _ends():
             signal.signal(number, self._end)
         signal.signal(signal.SIGALRM, self._kill)
@@ -77,7 +78,7 @@ class Workers:
             self._end(signal.SIGTERM, None)
         elif not self._ending:
             listening()
-        return int(self._watch() or could_not_begin)
+        return int(self._watch() or could_not_begin or self._killed)
 
     def _start(self, listening: Callable[[], object]) -> None:
         # No signal comes between: a worker would take it for one to its parent, and a parent would not know the worker.
@@ -127,6 +128,7 @@ class Workers:
         self._send(signal.SIGTERM)
 
     def _kill(self, number: int, frame: FrameType | None) -> None:
+        self._killed = True
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:

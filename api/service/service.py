@@ -22,7 +22,7 @@ from api.service.refusals import Overloaded, Unavailable
 from api.service.seals import Seals
 from api.service.tester import proof_hash_of
 from api.service.work import Context, UseCase
-from domain.errors import Forbidden
+from domain.errors import Forbidden, Refusal
 from domain.recorded import SYSTEM
 
 log = logging.getLogger("tallyhold.service")
@@ -135,6 +135,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.committer.close()
+        if self.committer.is_starting:
+            return  # nothing was done, and the store cannot be asked
         try:
             await self.evidence.finish(self.committer.now())
         except Exception:  # whatever it was, all that was acknowledged is written
@@ -226,6 +228,8 @@ class Service:
             try:
                 await self.catch_up()
                 await self.evidence.keep_up(self.committer.now())
+            except Refusal as refusal:
+                log.warning("the log's evidence could not be kept; trying again: %s", refusal.detail)
             except Exception:  # whatever it was, it must be tried again
                 log.exception("the log's evidence could not be kept; trying again")
             await asyncio.sleep(EVIDENCE_SECONDS)
