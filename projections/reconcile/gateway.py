@@ -48,7 +48,7 @@ class Gateway:
     def __init__(self, lines: Iterable[StatementLine], period: Period) -> None:
         self._period = period
         self._lines: dict[str, StatementLine] = {}
-        self.charges = Charges(period)
+        self._charges = Charges(period)
         self._payouts: dict[str, StatementLine] = {}
         self._payout_lines: dict[str, list[StatementLine]] = {}
         self._booked_by_payout: dict[str, int] = {}
@@ -108,7 +108,7 @@ class Gateway:
             return
         if line.payout_id:
             self._payout_lines.setdefault(line.payout_id, []).append(line)
-        if not self.charges.take(line) and line.category != FEE:
+        if not self._charges.take(line) and line.category != FEE:
             about = "that names no purchase" if line.purchase_id is None else "that does not go with a purchase"
             detail = f"a {line.category} of {line.gross_cents} cents {about}"
             self._found.append(at_gateway(Category.UNKNOWN_AT_GATEWAY, line, detail, line.gross_cents))
@@ -120,7 +120,7 @@ class Gateway:
     # What the log says
 
     def see(self, recorded: Recorded[Any]) -> None:
-        self.charges.see(recorded)
+        self._charges.see(recorded)
         match recorded.event:
             case books.GatewayLineBooked() as event:
                 self._see_booked(event, recorded.position)
@@ -157,7 +157,7 @@ class Gateway:
         """All that differs; ``end`` is the instant up to which the log was read. To be asked once."""
         found = [
             *self._found,
-            *self.charges.breaks(end, settled, frozenset(self._taken_until)),
+            *self._charges.breaks(end, settled, frozenset(self._taken_until)),
             *self._payouts_that_differ(),
         ]
         found += self._booked_otherwise({one.named for one in found})
@@ -291,14 +291,14 @@ class Gateway:
     def _booking(self, line: StatementLine, statement: str) -> books.GatewayLineBooked:
         """A purchase that nobody knows is nobody's."""
         gross, fee = _gross_and_fee(line)
-        owner_id = self.charges.owner_of(line)
+        owner_id = self._charges.owner_of(line)
         return books.GatewayLineBooked(
             reference=line.id,
             category=line.category,
             gross_cents=gross,
             fee_cents=max(0, fee),
             fee_returned_cents=max(0, -fee),
-            reversed_cents=self.charges.reversed_cents(line),
+            reversed_cents=self._charges.reversed_cents(line),
             purchase_id=None if owner_id is None else line.purchase_id,
             owner_id=owner_id,
             payout_id=line.payout_id,

@@ -17,6 +17,7 @@ from projections.reconcile.settled import Settled
 from projections.reconcile.statement import StatementLine
 from tests.builders import OWNER, recorded
 from tests.given import NOW
+from tests.projections.taken_in import accepted
 
 PURCHASE = UUID(int=1)
 HASHES = {"a.csv": "aa" * 32}
@@ -37,23 +38,9 @@ def line(name: str, category: str, gross: int, fee: int = 0, **more: Any) -> Sta
 CHARGE = line("txn_1", "charge", 1_000, 59)
 
 
-def adjusted(key: str, cents: int) -> books.Adjusted:
-    """Two operators have decided so."""
-    return books.Adjusted(
-        run_id=UUID(int=3),
-        number=1,
-        operator_id=UUID(int=4),
-        proposed_by=UUID(int=5),
-        key=key,
-        account=books.AdjustedAccount.GATEWAY,
-        difference_cents=cents,
-        dated_at=NOW,
-    )
-
-
-def accepted(found: Sequence[Break]) -> list[books.Adjusted]:
-    """All of them."""
-    return [adjusted(one.key, one.amount_cents) for one in found]
+def all_accepted(found: Sequence[Break]) -> list[books.Adjusted]:
+    """Two operators have decided that each is so."""
+    return [accepted(one) for one in found]
 
 
 def reversed_by(booked: Sequence[books.ToldByStatement]) -> dict[str, int]:
@@ -193,7 +180,7 @@ def test_what_an_adjustment_has_booked_is_booked_once(lines: Sequence[StatementL
     """Nothing of it is taken from the owner as well, and no later run tells of it."""
     found, _ = matched(lines, log)
     assert found
-    decided = [*log, *accepted(found)]
+    decided = [*log, *all_accepted(found)]
     none, booked = matched(lines, decided)
     assert none == []
     assert not any(reversed_by(booked).values())
@@ -213,7 +200,7 @@ def test_no_more_is_taken_from_an_owner_than_the_purchase_has_credited() -> None
         ("txn_3", Category.DUPLICATE, -600),
         ("txn_4", Category.DUPLICATE, -1_000),
     ]
-    decided = [*BOUGHT, *accepted(found)]
+    decided = [*BOUGHT, *all_accepted(found)]
     _, booked = matched(lines, decided)
     assert reversed_by(booked) == {"txn_1": 0, "txn_2": 600, "txn_3": 400, "txn_4": 0}
     (again,), _ = matched([line("txn_5", "refund", -1, at=NOW + DAY)], [*decided, *booked], Period(begins=NOW + DAY))
@@ -223,12 +210,12 @@ def test_no_more_is_taken_from_an_owner_than_the_purchase_has_credited() -> None
 def test_what_was_charged_again_goes_back_before_anything_is_the_owners() -> None:
     twice = [CHARGE, line("txn_2", "charge", 1_000)]
     found, _ = matched(twice)
-    log = [*BOUGHT, *accepted(found)]
+    log = [*BOUGHT, *all_accepted(found)]
     log += matched(twice, log)[1]
     later = Period(begins=NOW + DAY)
     (back,), nothing = matched([line("txn_3", "refund", -1_000, at=NOW + DAY)], log, later)
     assert (back.category, back.amount_cents, nothing) == (Category.DUPLICATE, -1_000, [])
-    log += accepted([back])
+    log += all_accepted([back])
     log += matched([line("txn_3", "refund", -1_000, at=NOW + DAY)], log, later)[1]
     found, booked = matched([line("txn_4", "refund", -1_000, at=NOW + 2 * DAY)], log, Period(begins=NOW + 2 * DAY))
     assert (found, reversed_by(booked)) == ([], {"txn_4": 1_000}), "the next one is of the purchase"
@@ -248,17 +235,17 @@ def test_what_was_accepted_as_a_difference_and_is_none_any_more_is_told() -> Non
         ([CHARGE], BOUGHT, []),
     ):
         found, _ = matched(before, log)
-        decided = [*log, *accepted(found)]
+        decided = [*log, *all_accepted(found)]
         (undone,), _ = matched(lines, decided)
         assert (undone.category, undone.amount_cents) == (Category.AMOUNT, -found[0].amount_cents)
         assert undone.positions == (len(log) + 1,), "it names the adjustment"
-        assert matched(lines, [*decided, *accepted([undone])])[0] == []
+        assert matched(lines, [*decided, *all_accepted([undone])])[0] == []
 
 
 def test_a_charge_that_was_accepted_and_whose_purchase_is_completed_later_is_told() -> None:
     early = CHARGE._replace(created_at=NOW - 5 * DAY)
     found, _ = matched([early], BOUGHT[:1])
-    log = [*BOUGHT[:1], *accepted(found)]
+    log = [*BOUGHT[:1], *all_accepted(found)]
     log += matched([early], log)[1]
     for lines, period in (([early], Period()), ([], Period(begins=NOW))):
         (undone,), _ = matched(lines, [*log, BOUGHT[1]], period)

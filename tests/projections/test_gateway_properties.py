@@ -2,38 +2,28 @@
 have what it says, to the cent, and no run tells of anything more."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.books import events as books
-from domain.books.commands import Book
-from domain.books.decider import BOOKINGS
 from domain.books.others import reversal
-from domain.books.state import Booked
 from domain.credits import events as credits
 from domain.credits.decider import CREDITS
-from domain.ids import gateway_line_stream, gateway_payout_stream
-from domain.ledger.rules import journal_entries
-from domain.recorded import Recorded
 from domain.times import DAY, Instant
 from projections.reconcile.breaks import Break
 from projections.reconcile.gateway import Gateway
-from projections.reconcile.period import Period
 from projections.reconcile.settled import Settled
 from projections.reconcile.statement import StatementLine
-from tests.builders import OWNER, recorded
+from tests.builders import OWNER
 from tests.given import NOW
+from tests.projections.taken_in import MONTH, TakingIn, month_of_lines
 
-MONTH = 30 * DAY
 PURCHASES = {UUID(int=1): 1_000, UUID(int=2): 1_000, UUID(int=3): 700}
 NOT_COMPLETED = UUID(int=3)
 CATEGORIES = ("charge", "charge", "refund", "dispute", "fee", "other_adjustment", "payout", "payout_reversal")
 _SIGNS = {"refund": -1, "dispute": -1, "fee": -1, "payout": -1}
-
-BOOKS = UUID(int=99)
 
 
 @st.composite
@@ -66,29 +56,23 @@ def statements(draw: st.DrawFn) -> list[list[StatementLine]]:
     return months
 
 
-class Life:
-    """A log into which statements are taken, month by month."""
+class Life(TakingIn):
+    """Of purchases that are charged and taken back, month by month."""
 
     def __init__(self) -> None:
-        self.log: list[Recorded[Any]] = []
-        self.booked: dict[UUID, Booked | None] = {}
+        super().__init__()
         for purchase_id, cents in PURCHASES.items():
-            self.add(credits.PurchaseStarted(purchase_id=purchase_id, amount_cents=cents))
+            self.add(credits.PurchaseStarted(purchase_id=purchase_id, amount_cents=cents), OWNER)
             if purchase_id != NOT_COMPLETED:
                 self.complete(purchase_id)
 
     def complete(self, purchase_id: UUID, at: Instant = NOW) -> None:
         cents = PURCHASES[purchase_id]
-        self.add(credits.PurchaseCompleted(purchase_id=purchase_id, amount_cents=cents, reference="ch"), at=at)
-
-    def add(self, event: Any, stream: UUID = OWNER, at: Instant = NOW) -> None:
-        self.log.append(recorded(event, stream, len(self.log) + 1, at))
+        self.add(credits.PurchaseCompleted(purchase_id=purchase_id, amount_cents=cents, reference="ch"), OWNER, at)
 
     def look(self, month: int, lines: Sequence[StatementLine]) -> tuple[list[Break], list[books.ToldByStatement]]:
         """What is open in a month, and what could be taken in; all of the log is known, whenever it was written."""
-        begins = NOW + (month + 1) * MONTH if month else None
-        gateway = Gateway(lines, Period(begins=begins, as_of=NOW + (month + 2) * MONTH - 1))
-        settled = Settled()
+        gateway, settled = Gateway(lines, month_of_lines(month)), Settled()
         for one in self.log:
             gateway.see(one)
             settled.see(one)
@@ -98,54 +82,21 @@ class Life:
     def take_in(self, month: int, lines: Sequence[StatementLine]) -> None:
         """Two operators accept what is open, and the rest is booked; once more, and there is nothing left."""
         found, _ = self.look(month, lines)
-        for one in found:
-            self._accept(one, NOW + (month + 2) * MONTH - 1)
+        self.accept(found, NOW + (month + 2) * MONTH - 1)
         found, told = self.look(month, lines)
         assert found == []
         for event in told:
-            stream = _stream_of(event)
-            (decided,) = BOOKINGS.decide(Book(told=event), self.booked.get(stream), NOW)
-            self.booked[stream] = BOOKINGS.evolve(self.booked.get(stream), decided)
-            self.add(decided, BOOKS)
+            (_,) = self.book(event)
             if (asked := reversal(event)) is not None:
                 account = CREDITS.fold([one.event for one in self.log if one.stream == OWNER], None)
                 for taken in CREDITS.decide(asked, account, NOW):
-                    self.add(taken)
+                    self.add(taken, OWNER)
         assert self.look(month, lines) == ([], [])
-
-    def _accept(self, one: Break, dated_at: Instant) -> None:
-        adjusted = books.Adjusted(
-            run_id=UUID(int=3),
-            number=1,
-            operator_id=UUID(int=4),
-            proposed_by=UUID(int=5),
-            key=one.key,
-            account=one.account,
-            difference_cents=one.amount_cents,
-            dated_at=dated_at,
-        )
-        self.add(adjusted, BOOKS)
-
-    def clearing_cents(self) -> int:
-        """What the books say that the gateway holds."""
-        total = 0
-        for one in self.log:
-            for entry in journal_entries(one):
-                for account, side, cents in entry.postings:
-                    total += account.kind.sign(side) * cents if account.name == "gateway:clearing" else 0
-        return total
 
     def taken_from_owner(self, purchase_id: UUID) -> int:
         back = (credits.PurchaseRefunded, credits.ChargedBack)
         events = (one.event for one in self.log if isinstance(one.event, back))
         return sum(one.credits_cents + one.receivable_cents for one in events if one.purchase_id == purchase_id)
-
-
-def _stream_of(event: books.ToldByStatement) -> UUID:
-    if isinstance(event, books.GatewayLineBooked):
-        return gateway_line_stream(event.reference)
-    assert isinstance(event, books.GatewayPaidOut | books.GatewayPayoutReturned)
-    return gateway_payout_stream(event.payout_id)
 
 
 def net(*months: Sequence[StatementLine]) -> int:
@@ -158,7 +109,7 @@ def test_the_books_have_what_the_gateway_says(months: list[list[StatementLine]],
     life = Life()
     for month, lines in enumerate(months):
         life.take_in(month, lines)
-        assert life.clearing_cents() == net(*months[: month + 1])
+        assert life.balance_cents("gateway:clearing") == net(*months[: month + 1])
         if completes_late and not month:
             life.complete(NOT_COMPLETED, NOW + 2 * MONTH + DAY)
     for purchase_id, cents in PURCHASES.items():
@@ -179,7 +130,7 @@ def test_the_books_follow_a_gateway_that_changes_its_mind(
     life.take_in(0, first)
     for changed in (data.draw(changes(first)), data.draw(changes(first)), first):
         life.take_in(0, changed)
-        assert life.clearing_cents() == net(changed)
+        assert life.balance_cents("gateway:clearing") == net(changed)
 
 
 @st.composite
