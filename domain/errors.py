@@ -17,6 +17,10 @@ class FieldProblem:
     detail: str
 
 
+MAX_PROBLEMS = 100
+"""That one refusal names."""
+
+
 class Refusal(Exception):
     """A command that the rules do not allow; nothing was changed.
 

@@ -9,10 +9,9 @@ from eventsourcing.persistence import MapperDeserialisationError
 from api.evidence import tree
 from api.service.ports import StoreFailed
 from api.store.mapper import recorded_in
-from api.store.schema import SELECT_EVENTS
 from api.store.sessions import Reader
 from api.store.sql_reads import BALANCES_OF_ALL_ACCOUNTS
-from api.store.whole import check_whole
+from api.store.whole import whole_page
 from domain.recorded import Recorded
 from domain.times import Instant
 from projections.ledger import JOURNAL
@@ -20,7 +19,6 @@ from projections.reconcile.closed import Closing
 from projections.reconcile.told import JournalRow, WalletRow
 
 AT_ONCE = 1_000
-_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
 
 
 class SQLSnapshot:
@@ -66,9 +64,7 @@ class SQLReplay:
         after = 0
         while after < upto:
             end = min(after + AT_ONCE, upto)
-            page = self._reader.rows(_PAGE, (after, end))
-            check_whole((row["position"] for row in page), range(after + 1, end + 1))
-            yield from _recorded(page)
+            yield from _recorded(whole_page(self._reader.rows, after, end))
             after = end
 
 

@@ -11,14 +11,12 @@ from api.service.garbage import rarely_collected
 from api.store.mapper import recorded_in
 from api.store.row_statements import RowStatement
 from api.store.rows import Params, RowBatch
-from api.store.schema import SELECT_EVENTS
 from api.store.sessions import Reader
-from api.store.whole import check_whole
+from api.store.whole import whole_page
 from projections.replay import changes
 
 NEW = "rebuilt_"
 """Before the names of tables that are not yet those that are read."""
-_PAGE = f"{SELECT_EVENTS} WHERE position > ? AND position <= ? ORDER BY position"
 
 Statements: TypeAlias = list[tuple[RowStatement, Params]]
 
@@ -32,8 +30,7 @@ def work_out(opened: Callable[[], Reader], after: int, until: int) -> Statements
 
 def statements(read: Callable[[str, Sequence[int]], list[Any]], after: int, until: int) -> Statements:
     """The same, read by whoever has the head's lock. Raises Unavailable where an event is missing."""
-    page = read(_PAGE, (after, until))
-    check_whole((position for _, _, position, *_ in page), range(after + 1, until + 1))
+    page = whole_page(read, after, until)
     batch = RowBatch(NEW)
     batch.take(changes(recorded_in(page)))
     return list(batch.statements())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from domain.errors import FieldProblem
+from domain.errors import MAX_PROBLEMS, FieldProblem
 from domain.job.feedback import GREATEST_INTEGER
 from domain.job.pay import slot_hold_cents
 from domain.job.terms import (
@@ -26,8 +26,6 @@ from domain.job.terms import (
 from domain.money import MAX_HOLD_CENTS
 
 Problems: TypeAlias = Iterator[FieldProblem]
-
-MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from pydantic_core import SchemaValidator
 
 from api.http.schemas.instants import parse_instant
 from api.http.schemas.strict_json import nul_problems, read_json, refuse_wide_objects
-from api.http.schemas.wording import MAX_NAME, MAX_PROBLEMS, field_type, problems, schema_of
-from domain.errors import FieldProblem, InvalidRequest
+from api.http.schemas.wording import MAX_NAME, field_type, problems, schema_of
+from domain.errors import MAX_PROBLEMS, FieldProblem, InvalidRequest
 
 __all__ = [
     "Answer",

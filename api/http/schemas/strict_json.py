@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import jiter
 
-from api.http.schemas.wording import MAX_PROBLEMS, pointer
-from domain.errors import FieldProblem, InvalidRequest, invalid
+from api.http.schemas.wording import pointer
+from domain.errors import MAX_PROBLEMS, FieldProblem, InvalidRequest, invalid
 
 Steps: TypeAlias = tuple[int | str, ...]
 

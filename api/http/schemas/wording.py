@@ -12,9 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from api.http.schemas.fields import NOT_BLANK, PHRASES
-from domain.errors import FieldProblem
+from domain.errors import MAX_PROBLEMS, FieldProblem
 
-MAX_PROBLEMS = 100
 MAX_NAME = 200
 MAX_POINTER = 1_000
 
