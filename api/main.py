@@ -4,38 +4,42 @@ import multiprocessing
 import signal
 from types import FrameType
 
-from api.program.groups import Places, group
+from api.program.groups import Commands, Listed, group
 
-COMMANDS: Places = {
-    "serve": "api.program.serving:serve",
-    "demo": "api.program.playing:demo",
-    "migrate": "api.program.databases:migrate",
-    "rebuild": "api.program.databases:rebuild_command",
-    "backup": "api.program.databases:backup_command",
-    "restore": "api.program.databases:restore_command",
-    "explain": "api.program.books:explain_command",
-    "reconcile": "api.program.books:reconcile_command",
-    "reconcile-partitions": "api.program.partitions:reconcile_partitions_command",
-    "close": "api.program.books:close_command",
-    "prove": "api.program.proving:prove_command",
-    "verify-proof": "api.program.proving:verify_proof_command",
-    "checkpoint-key": "api.program.proving:make_checkpoint_key",
-    "verify": "api.program.proving:verify_command",
-    "forget": "api.program.privacy:forget",
-    "rotate-master-key": "api.program.privacy:rotate_master_key",
+COMMANDS: Commands = {
+    "serve": Listed("api.program.serving:serve", "Serve the HTTP API."),
+    "demo": Listed("api.program.playing:demo", "Play a job's whole life against a real server."),
+    "migrate": Listed("api.program.databases:migrate", "Make the tables, or rebuild outdated read models."),
+    "rebuild": Listed("api.program.databases:rebuild_command", "Make all read models anew from the log."),
+    "backup": Listed("api.program.databases:backup_command", "Copy the database to one file."),
+    "restore": Listed("api.program.databases:restore_command", "Make a new database of a backup."),
+    "explain": Listed("api.program.books:explain_command", "Tell why an entry of the books is what it is."),
+    "reconcile": Listed("api.program.books:reconcile_command", "Compare the books with all that tells of the money."),
+    "reconcile-partitions": Listed(
+        "api.program.partitions:reconcile_partitions_command", "Recompute exported partitions in two ways."
+    ),
+    "close": Listed("api.program.books:close_command", "Take in statements, and close a month for good."),
+    "prove": Listed("api.program.proving:prove_command", "Write a proof of a job's or a tester's events."),
+    "verify-proof": Listed("api.program.proving:verify_proof_command", "Check such a proof; needs no database."),
+    "checkpoint-key": Listed("api.program.proving:make_checkpoint_key", "Make the key that signs checkpoints."),
+    "verify": Listed("api.program.proving:verify_command", "Check that everything is as it was written."),
+    "forget": Listed("api.program.privacy:forget", "Erase a tester's words for ever."),
+    "rotate-master-key": Listed(
+        "api.program.privacy:rotate_master_key", "Wrap the keys of persons with another master key."
+    ),
 }
 
-KEYS: Places = {
-    "create": "api.program.keys:create_key",
-    "list": "api.program.keys:list_keys",
-    "revoke": "api.program.keys:revoke_key",
+KEYS: Commands = {
+    "create": Listed("api.program.keys:create_key", "Make a key; it is shown once."),
+    "list": Listed("api.program.keys:list_keys", "All keys; never the keys themselves."),
+    "revoke": Listed("api.program.keys:revoke_key", "Make a key worthless, at once and for ever."),
 }
 
-EXPORT: Places = {
-    "journal": "api.program.books:export_journal_command",
-    "log": "api.program.books:export_log_command",
-    "partitions": "api.program.partitions:export_partitions_command",
-    "statement": "api.program.books:export_statement_command",
+EXPORT: Commands = {
+    "journal": Listed("api.program.books:export_journal_command", "All entries, for accounting programs."),
+    "log": Listed("api.program.books:export_log_command", "All events, and the checkpoint they belong to."),
+    "partitions": Listed("api.program.partitions:export_partitions_command", "The log as Parquet; adds what is new."),
+    "statement": Listed("api.program.books:export_statement_command", "A month of an owner or a tester."),
 }
 
 app = group(COMMANDS, help="Jobs with escrow: every cent explained.")

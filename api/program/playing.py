@@ -16,7 +16,7 @@ from api.store.sql_reads import SQLReads
 
 def demo(
     db: Annotated[
-        str | None, typer.Option("--db", help="keep the database: sqlite:///FILE or postgresql://…, a new one")
+        str | None, typer.Option("--db", help="keep the database: sqlite:///FILE or postgresql://..., a new one")
     ] = None,
 ) -> None:
     """Play a job's whole life against a real server, and show every event, entry and balance."""

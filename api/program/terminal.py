@@ -23,7 +23,7 @@ from domain.errors import Refusal
 from projections.reconcile.statement import StatementWrong
 
 Db = Annotated[
-    str | None, typer.Option("--db", help="sqlite:///relative, sqlite:////absolute or postgresql://… [TALLYHOLD_DB]")
+    str | None, typer.Option("--db", help="sqlite:///relative, sqlite:////absolute or postgresql://... [TALLYHOLD_DB]")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 

@@ -12,12 +12,12 @@ from uuid import UUID
 import pytest
 
 from api.main import COMMANDS, EXPORT, KEYS
-from api.program.groups import Places, command_at
+from api.program.groups import Commands, Listed, command_at
 from api.store.sealing_keys import SealingKeysFile, open_seals
 from tests.local import execute
 from tests.program import ROOT, failed, in_a_process_of_its_own, tallyhold, url
 
-GROUPS: dict[tuple[str, ...], Places] = {(): COMMANDS, ("keys",): KEYS, ("export",): EXPORT}
+GROUPS: dict[tuple[str, ...], Commands] = {(): COMMANDS, ("keys",): KEYS, ("export",): EXPORT}
 LARGE = {
     *("starlette", "uvicorn", "limits", "jiter", "pydantic", "psycopg", "eventsourcing"),
     *("duckdb", "pyarrow", "fsspec", "rich"),
@@ -25,22 +25,42 @@ LARGE = {
 """Libraries that single commands need."""
 
 
-@pytest.mark.parametrize(("name", "place"), [each for places in GROUPS.values() for each in places.items()])
-def test_every_command_is_where_the_table_says(name: str, place: str) -> None:
-    command = command_at(place, name)
-    assert command.name == name
-    assert command.help
+ALL = [(group, name, listed) for group, commands in GROUPS.items() for name, listed in commands.items()]
 
 
-@pytest.mark.parametrize(("group", "places"), GROUPS.items(), ids=["all", "keys", "export"])
-def test_a_group_tells_of_its_commands(group: tuple[str, ...], places: Places) -> None:
-    told = tallyhold(*group, "--help", COLUMNS="120")
+@pytest.mark.parametrize(("group", "name", "listed"), ALL)
+def test_every_command_is_where_the_table_says(group: tuple[str, ...], name: str, listed: Listed) -> None:
+    command = command_at(listed.place, name)
+    assert command.name == name and command.help
+    told = tallyhold(*group, name, "--help")
     assert told.returncode == 0
-    lines = [line.strip("│ ") for line in told.stdout.splitlines()]
-    firsts = [line.partition(" ")[0] for line in lines]
-    begins = firsts.index(next(iter(places)))
-    assert [first for first in firsts[begins:] if first in places] == list(places)
-    assert tallyhold(*group, COLUMNS="120").stdout.strip() == told.stdout.strip()
+    assert " ".join(told.stdout.split()).startswith(f"Usage: tallyhold {' '.join((*group, name))} ")
+
+
+@pytest.mark.parametrize(("group", "commands"), GROUPS.items(), ids=["all", "keys", "export"])
+def test_a_group_tells_of_each_of_its_commands_in_a_line(group: tuple[str, ...], commands: Commands) -> None:
+    told = tallyhold(*group, "--help", COLUMNS="80")
+    assert told.returncode == 0
+    words = [line.split(maxsplit=1) for line in told.stdout.partition("Commands:\n")[2].splitlines()]
+    assert [told for told in words if told[0] in commands] == [[name, commands[name].short_help] for name in commands]
+    assert all(len(told) == 2 for told in words)
+    assert tallyhold(*group, COLUMNS="80").stderr == told.stdout
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=["all", "keys", "export"])
+def test_help_imports_no_command(group: tuple[str, ...]) -> None:
+    code = "import sys; from api.main import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    command = [sys.executable, "-c", code, *group, "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = told.stdout.splitlines()[-1].split()
+    assert not (LARGE - {"pydantic"}) & {*modules}  # with that typer itself looks at options
+    assert {name for name in modules if name.startswith("api.")} == {"api.main", "api.program", "api.program.groups"}
+
+
+@pytest.mark.parametrize(("group", "name", "_"), ALL)
+def test_help_is_plain_text_for_every_terminal(group: tuple[str, ...], name: str, _: Listed) -> None:
+    told = tallyhold(*group, name, "--help", COLUMNS="20", TERM="dumb").stdout
+    assert told.isascii() and "\x1b" not in told
 
 
 @pytest.mark.parametrize(
