@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from typing import Literal
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -87,9 +85,12 @@ def _check_postgres(url: str) -> None:
 
 
 def _can_be_read(url: str) -> bool:
+    from psycopg import ProgrammingError  # noqa: PLC0415  (a large library, for these URLs alone)
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
     try:
         conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    except ProgrammingError:
         return False
     return True
 

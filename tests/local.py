@@ -20,10 +20,11 @@ from api.service.seals import MasterKey, Seals
 from api.service.service import Service
 from api.service.work import Context, UseCase
 from api.store.checkpoint_files import CheckpointFiles
-from api.store.databases import Database, PostgresDatabase, SQLiteDatabase
+from api.store.databases import Database, SQLiteDatabase
 from api.store.postgres import with_marks
+from api.store.postgres_database import PostgresDatabase
 from api.store.postgres_session import named_rows
-from api.store.sealing_keys import SealingKeysFile, SealingKeysSchema
+from api.store.sealing_keys import StoredKeys
 from api.store.sql_audit import SQLAudit
 from api.store.sql_digest import SQLDigest
 from api.store.sql_reads import SQLReads
@@ -83,7 +84,7 @@ def master_key_of_locals(folder: Path) -> Path:
     return file
 
 
-def claimed(database: Database, keys: SealingKeysFile | SealingKeysSchema) -> MasterKey:
+def claimed(database: Database, keys: StoredKeys) -> MasterKey:
     """The master key of Locals: a new store of keys belongs to it, and who serves the database finds its file."""
     file = database.beside(".master")
     if not file.exists():

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import msgspec
-import psycopg
 import typer
 from eventsourcing.persistence import MapperDeserialisationError, PersistenceError
 
@@ -32,7 +31,11 @@ def show(value: Any, as_json: bool, text: Callable[[], str]) -> None:
     write_text([msgspec.json.encode(value).decode() if as_json else text(), "\n"], None)
 
 
-DATABASE_ERRORS = (StoreBusy, StoreFailed, MapperDeserialisationError, PersistenceError, sqlite3.Error, psycopg.Error)
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Those of psycopg only where it was imported: it is large, and a SQLite file needs none of it."""
+    psycopg = sys.modules.get("psycopg")
+    others = () if psycopg is None else (psycopg.Error,)
+    return StoreBusy, StoreFailed, MapperDeserialisationError, PersistenceError, sqlite3.Error, *others
 
 
 @contextmanager
@@ -53,14 +56,7 @@ def failing_in_one_sentence() -> Iterator[None]:
         WrongPartitions,
     ) as error:
         fail(str(error), 1)
-    except (
-        StoreBusy,
-        StoreFailed,
-        MapperDeserialisationError,
-        PersistenceError,
-        sqlite3.Error,
-        psycopg.Error,
-    ) as error:
+    except _database_errors() as error:
         reason = " ".join(str(error).split()).rstrip(".?")
         fail(f"The database could not be used: {reason}.", 1)
     except OSError as error:

@@ -1,6 +1,5 @@
 """The databases that a URL may name, and all that the program needs of one."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from api.service.ports import Clock
-from api.store import backup, postgres, sqlite
+from api.store import backup, sqlite
 from api.store.application import NotOurs, Tallyhold
 from api.store.lock import server_lock
-from api.store.postgres_session import PostgresReader, PostgresSession
-from api.store.sandbox_gateway import PostgresGateway, SandboxGateway, SQLiteGateway
-from api.store.sealing_keys import SealingKeysFile, SealingKeysSchema
+from api.store.sandbox_gateway import SandboxGateway, SQLiteGateway
+from api.store.sealing_keys import SealingKeysFile, StoredKeys
 from api.store.sessions import Reader, Session
 from api.store.sqlite_checkpoints import DIGEST_ROWS, ROWS
 from api.store.sqlite_session import SQLiteReader, SQLiteSession
@@ -81,7 +79,7 @@ class Database(Protocol):
     def has_sealing_keys(self) -> bool:
         """Whether there is a store of keys of persons with it."""
 
-    def sealing_keys(self) -> SealingKeysFile | SealingKeysSchema:
+    def sealing_keys(self) -> StoredKeys:
         """The keys of persons, apart from the log; made if there are none."""
 
     def claim_mode(self, *, sandbox: bool) -> None:
@@ -178,85 +176,10 @@ class SQLiteDatabase:
         return backup.restore_sqlite(file, self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresDatabase:
-    """A database on a PostgreSQL server: see Database."""
-
-    conninfo: str
-    many_processes: bool = True
-
-    def __str__(self) -> str:
-        return postgres.shown(self.conninfo)
-
-    def is_there(self) -> bool:
-        with postgres.telling(self.conninfo):
-            return postgres.is_made(self.conninfo)
-
-    def log(self) -> Tallyhold:
-        return postgres.open_log(self.conninfo)
-
-    def existing_log(self) -> Tallyhold:
-        return postgres.open_log(self.conninfo, make_it=False)
-
-    def clock(self) -> Clock:
-        return postgres.DatabaseClock()
-
-    def session(self, clock: Clock | None = None) -> Session:
-        return PostgresSession(self.conninfo, clock if isinstance(clock, postgres.DatabaseClock) else None)
-
-    def background_session(self) -> Session:
-        return PostgresSession(self.conninfo, is_durable=False)
-
-    def digest_session(self) -> Session:
-        return self.background_session()
-
-    def reader(self, *, broken_text: bool = False) -> Reader:
-        return PostgresReader(self.conninfo)
-
-    @property
-    def reader_elsewhere(self) -> Callable[[], Reader]:
-        return partial(PostgresReader, self.conninfo)
-
-    def far_reader(self) -> Reader:
-        return self.reader()
-
-    def beside(self, suffix: str) -> Path:
-        # The XDG base directory for what is kept between runs: every command finds it, from whatever folder.
-        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tallyhold"
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return state / (postgres.name_of(self.conninfo) + suffix)
-
-    def gateway(self) -> PostgresGateway:
-        return PostgresGateway(self.conninfo)
-
-    def has_sealing_keys(self) -> bool:
-        with closing(self.reader()) as reader:
-            ((is_there,),) = reader.rows("SELECT to_regclass('tallyhold_keys.keys') IS NOT NULL")
-        return bool(is_there)
-
-    def sealing_keys(self) -> SealingKeysSchema:
-        with postgres.telling(self.conninfo):
-            return SealingKeysSchema(self.conninfo)
-
-    def claim_mode(self, *, sandbox: bool) -> None:
-        postgres.claim_mode(self.conninfo, sandbox=sandbox)
-
-    def served(self) -> AbstractContextManager[None]:
-        return postgres.served(self.conninfo)
-
-    def unserved(self) -> AbstractContextManager[None]:
-        return postgres.unserved(self.conninfo)
-
-    def damage(self, most: int) -> Sequence[str]:
-        return ()  # there is no check that every server lets us run; its administrators have amcheck
-
-    def back_up(self, file: Path) -> int:
-        return backup.copy_postgres(self.conninfo, file)
-
-    def restore(self, file: Path) -> int:
-        return backup.restore_postgres(file, self.conninfo)
-
-
 def database_of(path: Path | None, url: str) -> Database:
     """The database that a URL names; the path of its file, unless it is on a PostgreSQL server."""
-    return PostgresDatabase(url) if path is None else SQLiteDatabase(path)
+    if path is not None:
+        return SQLiteDatabase(path)
+    from api.store.postgres_database import PostgresDatabase  # noqa: PLC0415  (a large library, for these alone)
+
+    return PostgresDatabase(url)

@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
 from api.service.ports import Charged, Declined
-from api.store import postgres, sqlite
-from api.store.schema import in_postgres
+from api.store import sqlite
 from domain.times import Instant
 from projections.reconcile.statement import statement_charge, statement_header
 
@@ -21,12 +18,12 @@ DECLINED_CENTS = 402
 """A payment whose cents end in 00402 is declined, so that clients can see how that looks."""
 _DECLINED_MODULUS = 100_000
 
-_BOOK = (
+BOOK = (
     "CREATE TABLE IF NOT EXISTS {} (number INTEGER PRIMARY KEY, purchase_id TEXT NOT NULL UNIQUE, "
     "owner_id TEXT NOT NULL, amount_cents INTEGER NOT NULL, taken INTEGER NOT NULL, "
     "charged_at INTEGER NOT NULL)"
 )
-_CHARGE = (
+CHARGE = (
     "INSERT INTO {} (purchase_id, owner_id, amount_cents, taken, charged_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"
 )
@@ -34,7 +31,7 @@ _TAKEN = (
     "SELECT number, purchase_id, amount_cents, charged_at FROM {} "
     "WHERE taken = 1 AND number > ? AND charged_at >= ? AND charged_at < ? ORDER BY number LIMIT ?"
 )
-_CHARGED = "SELECT number, taken FROM {} WHERE purchase_id = ?"
+CHARGED = "SELECT number, taken FROM {} WHERE purchase_id = ?"
 
 
 LATEST = 2**63 - 1
@@ -47,6 +44,9 @@ class SandboxGateway:
     One thread of its own asks the book.
     """
 
+    _errors: type[Exception]
+    """What asking the book may fail with."""
+
     def __init__(self) -> None:
         self.now: Callable[[], Instant] = lambda: time.time_ns() // 1_000_000
         """Its clock; in the sandbox it is the platform's."""
@@ -56,7 +56,7 @@ class SandboxGateway:
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._charge, purchase_id, owner_id, amount_cents)
-        except (sqlite3.Error, psycopg.Error) as error:
+        except self._errors as error:
             raise OSError(f"The sandbox gateway failed: {error}") from error
 
     def _charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
@@ -87,42 +87,21 @@ class SandboxGateway:
 class SQLiteGateway(SandboxGateway):
     """Its book is a file."""
 
+    _errors = sqlite3.Error
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._connection = sqlite.connect(str(path))
-        self._connection.execute(_BOOK.format("charges"))
+        self._connection.execute(BOOK.format("charges"))
 
     def _rows(self, sql: str, params: tuple[Any, ...]) -> list[Any]:
         return self._connection.execute(sql.format("charges"), params).fetchall()
 
     def _entry(self, *charge: Any) -> tuple[int, bool]:
-        self._connection.execute(_CHARGE.format("charges"), charge)
-        number, taken = self._connection.execute(_CHARGED.format("charges"), charge[:1]).fetchone()
+        self._connection.execute(CHARGE.format("charges"), charge)
+        number, taken = self._connection.execute(CHARGED.format("charges"), charge[:1]).fetchone()
         return number, bool(taken)
 
     def close(self) -> None:
         super().close()
         self._connection.close()
-
-
-class PostgresGateway(SandboxGateway):
-    """Its book is a schema of its own, which all processes share."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = url
-        with postgres.connect(url) as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (postgres.MAKING,))
-            connection.execute("CREATE SCHEMA IF NOT EXISTS sandbox_gateway")
-            connection.execute(in_postgres(_BOOK.format("sandbox_gateway.charges")))
-
-    def _rows(self, sql: str, params: tuple[Any, ...]) -> list[Any]:
-        with postgres.connect(self._url) as connection:
-            return connection.execute(postgres.with_marks(sql.format("sandbox_gateway.charges")), params).fetchall()
-
-    def _entry(self, *charge: Any) -> tuple[int, bool]:
-        with postgres.connect(self._url) as connection:
-            connection.execute(postgres.with_marks(_CHARGE.format("sandbox_gateway.charges")), charge)
-            found = connection.execute(postgres.with_marks(_CHARGED.format("sandbox_gateway.charges")), charge[:1])
-            ((number, taken),) = found.fetchall()
-        return number, bool(taken)

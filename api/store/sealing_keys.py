@@ -9,19 +9,15 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from api.service.ports import StoreFailed
 from api.service.seals import MasterKey, Seals, WrongMasterKey
-from api.store import postgres, sqlite
+from api.store import sqlite
 from api.store.application import NotOurs
 
-REWRITE_LOCK_MILLISECONDS = 2_000
 _CLAIM = ""
 """In the place of a person: which master key this store belongs to, from its beginning."""
 
 
-class _Keys:
+class StoredKeys:
     """See SealingKeys. A destroyed key leaves an empty row, so that it is never made again."""
 
     _SHARED = ""
@@ -112,7 +108,7 @@ class _Keys:
         return frozenset(name for (name,) in rows)
 
 
-class SealingKeysFile(_Keys):
+class SealingKeysFile(StoredKeys):
     """Keys in a file beside the database."""
 
     def __init__(self, path: Path) -> None:
@@ -144,58 +140,7 @@ class SealingKeysFile(_Keys):
             raise
 
 
-class SealingKeysSchema(_Keys):
-    """Keys in a schema of their own of a PostgreSQL database, for all processes; leave it out of dumps of the log."""
-
-    _SHARED = " FOR SHARE"
-
-    def __init__(self, url: str) -> None:
-        super().__init__("tallyhold_keys.keys")
-        self._url = url
-        self._connection: psycopg.Connection[Any] | None = None
-        with postgres.connect(url) as connection, connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (postgres.MAKING,))
-            connection.execute("CREATE SCHEMA IF NOT EXISTS tallyhold_keys")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS tallyhold_keys.keys "
-                "(person_id TEXT PRIMARY KEY, wrapped BYTEA, master TEXT NOT NULL)"
-            )
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def _run(self, sql: str, params: Sequence[Any]) -> list[Any]:
-        try:
-            cursor = self._connected().execute(postgres.with_marks(sql), params)
-            return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise StoreFailed(str(error)) from error
-
-    def destroy(self, person_id: UUID) -> None:
-        """Also in the table's file: it is written anew without what was destroyed.
-
-        VACUUM FULL would carry along what any snapshot of the database may still see; this does not. Nobody reads keys
-        meanwhile, for some seconds with a million of them, and nobody waits for long where somebody else holds the
-        table: then it fails, to be called again.
-        """
-        super().destroy(person_id)
-        with self._lock, self._transaction():
-            self._run(f"SET LOCAL lock_timeout = {REWRITE_LOCK_MILLISECONDS}", ())
-            self._run(f"ALTER TABLE {self._table} ALTER wrapped TYPE BYTEA USING wrapped || ''::bytea", ())
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._connected().transaction():
-            yield
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = postgres.connect(self._url)
-        return self._connection
-
-
-def open_seals(keys: SealingKeysFile | SealingKeysSchema, master_file: Path, *, is_new: bool) -> Seals:
+def open_seals(keys: StoredKeys, master_file: Path, *, is_new: bool) -> Seals:
     """The seals over a store of keys; that of a new log gets a new master key. Raises NotOurs, and WrongMasterKey.
 
     Whether the log ``is_new`` has to be asked before: whoever writes its first event has claimed the store by then.
@@ -218,7 +163,7 @@ def open_seals(keys: SealingKeysFile | SealingKeysSchema, master_file: Path, *, 
     return Seals(keys, master)
 
 
-def unopened(keys: SealingKeysFile | SealingKeysSchema, master: MasterKey) -> Iterator[str]:
+def unopened(keys: StoredKeys, master: MasterKey) -> Iterator[str]:
     """A sentence about each person's key that the master key does not open."""
     for person_id, wrapped, name in keys.rows():
         try:

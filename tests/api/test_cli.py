@@ -74,7 +74,7 @@ def test_a_mistyped_command_is_wrong_usage(mistyped: tuple[str, ...], meant: str
 
 NEEDS: dict[str, set[str]] = {
     "api.main": set(),
-    "api.program.keys": {"pydantic", "psycopg", "eventsourcing"},
+    "api.program.keys": {"pydantic", "eventsourcing"},
     "api.program.databases": {"rich"},
     "api.program.books": set(),
     "api.program.partitions": set(),

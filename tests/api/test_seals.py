@@ -16,7 +16,7 @@ from api.store.databases import SQLiteDatabase
 from api.store.rebuild import rebuild
 from api.store.sealing_keys import (
     SealingKeysFile,
-    SealingKeysSchema,
+    StoredKeys,
     make_master_key,
     open_seals,
     read_master_key,
@@ -32,7 +32,6 @@ ANN, BEN = uuid4(), uuid4()
 PAUSE_SECONDS = 0.3
 OFTEN = 10
 """After so many times a statement is prepared."""
-Keys = SealingKeysFile | SealingKeysSchema
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def seals(keys: SealingKeysFile) -> Seals:
     return seals_over(keys)
 
 
-def seals_over(keys: Keys) -> Seals:
+def seals_over(keys: StoredKeys) -> Seals:
     """With the master key that the store belongs to from now on."""
     keys.claim(MASTER_KEY.name)
     return Seals(keys, MASTER_KEY)
@@ -152,7 +151,7 @@ def test_a_destroyed_key_is_in_no_byte_of_its_table_whoever_still_looks_at_the_d
         assert keys.wrapped(BEN) == ben
 
 
-def test_who_reads_keys_meets_nothing_odd_when_one_is_destroyed(two: tuple[Keys, Keys]) -> None:
+def test_who_reads_keys_meets_nothing_odd_when_one_is_destroyed(two: tuple[StoredKeys, StoredKeys]) -> None:
     serving, forgetting = two
     seals = seals_over(serving)
     assert seals.make_key(ANN) and seals.make_key(BEN)
@@ -189,13 +188,13 @@ def test_a_rotation_with_the_wrong_key_changes_nothing(seals: Seals, keys: Seali
 
 
 @pytest.fixture
-def two(where: Where) -> Iterator[tuple[Keys, Keys]]:
+def two(where: Where) -> Iterator[tuple[StoredKeys, StoredKeys]]:
     """One store of keys, opened by two processes."""
     with closing(database(where).sealing_keys()) as one, closing(database(where).sealing_keys()) as other:
         yield one, other
 
 
-def test_who_has_the_old_master_key_adds_no_key_after_a_rotation(two: tuple[Keys, Keys]) -> None:
+def test_who_has_the_old_master_key_adds_no_key_after_a_rotation(two: tuple[StoredKeys, StoredKeys]) -> None:
     serving, rotating = two
     seals, new = seals_over(serving), MasterKey.new()
     assert seals.make_key(ANN) and seals.make_key(ANN)
@@ -207,7 +206,7 @@ def test_who_has_the_old_master_key_adds_no_key_after_a_rotation(two: tuple[Keys
 
 
 def test_a_key_that_is_added_in_the_middle_of_a_rotation_is_wrapped_with_the_new_master_key_or_not_at_all(
-    two: tuple[Keys, Keys],
+    two: tuple[StoredKeys, StoredKeys],
 ) -> None:
     serving, rotating = two
     seals, new = seals_over(serving), MasterKey.new()
@@ -226,7 +225,7 @@ def test_a_key_that_is_added_in_the_middle_of_a_rotation_is_wrapped_with_the_new
     assert rotating.masters() == {new.name}
 
 
-def test_who_is_forgotten_in_the_middle_of_a_rotation_stays_so(two: tuple[Keys, Keys]) -> None:
+def test_who_is_forgotten_in_the_middle_of_a_rotation_stays_so(two: tuple[StoredKeys, StoredKeys]) -> None:
     serving, rotating = two
     seals, new = seals_over(serving), MasterKey.new()
     seals.make_key(ANN)
