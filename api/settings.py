@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, ValidationError
 
 PREFIX = "TALLYHOLD_"
 SQLITE = "sqlite:///"
@@ -19,10 +18,8 @@ class WrongSettings(Exception):
     """Settings that cannot be used; the sentence names the first and says what it must be."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings. ``db`` is a URL: sqlite:///relative, sqlite:////absolute, or postgresql://…"""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
 
     db: str = "sqlite:///tallyhold.sqlite"
     host: str = "127.0.0.1"
@@ -49,13 +46,15 @@ class Settings(BaseSettings):
 
 
 def read_settings(**given: object) -> Settings:
-    """Settings, those given first. Raises WrongSettings."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-    if unknown:
+    """Settings, those given first, then those of the environment. Raises WrongSettings."""
+    known = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    variables = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    if unknown := sorted(variables.keys() - known):
         raise WrongSettings(f"{unknown[0]} is not a setting. Known are {', '.join(sorted(known))}.")
+    said: dict[str, object] = {known[name]: value for name, value in variables.items()}
+    said |= {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        return Settings.model_validate(said)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise WrongSettings(f"The setting {'.'.join(map(str, first['loc']))} is wrong: {first['msg']}.") from None

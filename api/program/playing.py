@@ -9,7 +9,7 @@ import typer
 from api.cli.demo import DemoFailed, play
 from api.program.platform import database_at, open_platform
 from api.program.terminal import failing_in_one_sentence
-from api.settings import Settings, read_settings
+from api.settings import read_settings
 from api.store.application import Tallyhold
 from api.store.sql_reads import SQLReads
 
@@ -30,5 +30,5 @@ def demo(
 
 @contextmanager
 def _reading(url: str) -> Iterator[tuple[Tallyhold, SQLReads]]:
-    with open_platform(database_at(Settings(db=url))) as platform:
+    with open_platform(database_at(read_settings(db=url))) as platform:
         yield platform.log, platform.reads
