@@ -70,9 +70,9 @@ def leaves_nothing_running(process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def as_json(folder: Path, *arguments: str) -> Json:
+def as_json(folder: Path, *arguments: str, **variables: str) -> Json:
     """What it says as JSON, called from a folder of its own; it must not fail."""
-    outcome = tallyhold(*arguments, "--json", folder=folder)
+    outcome = tallyhold(*arguments, "--json", folder=folder, **variables)
     assert outcome.returncode == 0, outcome.stderr
     said: Json = json.loads(outcome.stdout)
     return said

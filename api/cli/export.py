@@ -113,7 +113,9 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    """Standard output; whoever reads it may stop reading."""
+    """Standard output; whoever reads it may stop reading. Raises ExportFailed where it was closed from the start."""
+    if sys.stdout is None:
+        raise ExportFailed("Standard output is closed.")
     try:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

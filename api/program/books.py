@@ -55,12 +55,14 @@ def export_log_command(
     out: Annotated[Path, typer.Option(help="a new file; the checkpoint goes beside it")],
     format_: Annotated[LogFormat, typer.Option("--format", help="whose form")] = LogFormat.JSONL,
     db: Db = None,
+    as_json: AsJson = False,
 ) -> None:
     """Every event of the log, readable and with its exact bytes, and the signed checkpoint that it belongs to."""
     with failing_in_one_sentence(), signing(read_settings(db=db)) as platform, progress("exporting") as told:
         checkpoint, note, _ = asyncio.run(platform.service.evidence.proving())
         export_log(whole_log(platform.audit, checkpoint.size, told), format_, note, out)
-        print(f"wrote {out}: {checkpoint.size} events, and beside it their checkpoint")
+        said = {"file": str(out), "events": checkpoint.size}
+        show(said, as_json, lambda: f"wrote {out}: {checkpoint.size} events, and beside it their checkpoint")
 
 
 def export_statement_command(

@@ -16,6 +16,7 @@ from projections.columns.report import document, summary
 def export_partitions_command(
     out: Annotated[str, typer.Option(help="a folder, or any URL that fsspec knows; what lies there is gone on from")],
     db: Db = None,
+    as_json: AsJson = False,
 ) -> None:
     """The log as Parquet, parted by streams into buckets. Called again it adds what is new."""
     with failing_in_one_sentence():
@@ -25,7 +26,9 @@ def export_partitions_command(
         source = StoredLog(existing(read_settings(db=db)).reader_elsewhere)
         with progress("exporting") as told:
             manifest = export_partitions(source, out, told)
-        print(f"{out} has {manifest.position} events of {manifest.log} in {len(manifest.files)} files")
+        position, log, files = manifest.position, manifest.log, len(manifest.files)
+        said = {"place": out, "log": log, "position": position, "files": files}
+        show(said, as_json, lambda: f"{out} has {position} events of {log} in {files} files")
 
 
 def reconcile_partitions_command(

@@ -42,6 +42,7 @@ def _tester(reads: SQLReads, named: str) -> tuple[UUID, UUID]:
 def rotate_master_key(
     new: Annotated[Path, typer.Option(help="file of the new master key; made if it is not there")],
     db: Db = None,
+    as_json: AsJson = False,
 ) -> None:
     """Wrap the keys of all persons with another master key. Not beside a server, which has the old one."""
     with failing_in_one_sentence():
@@ -49,4 +50,5 @@ def rotate_master_key(
         with existing(settings).unserved(), set_up(settings, existing) as platform:
             make_master_key(new)
             count = platform.seals.rewrap(read_master_key(new))
-        print(f"{count} keys are wrapped with the master key in {new}; serve with TALLYHOLD_MASTER_KEY_FILE={new}")
+        said = f"{count} keys are wrapped with the master key in {new}; serve with TALLYHOLD_MASTER_KEY_FILE={new}"
+        show({"keys": count, "file": str(new)}, as_json, lambda: said)

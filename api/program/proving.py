@@ -40,10 +40,12 @@ from api.store.verify import MAX_FINDINGS, Verdict, verify
 def make_checkpoint_key(
     file: Annotated[Path, typer.Argument(help="a new file for the secret key; the public one goes beside it")],
     name: Annotated[str, typer.Option(help="stands in every signature")] = "tallyhold",
+    as_json: AsJson = False,
 ) -> None:
     """Make the key that signs checkpoints, for TALLYHOLD_CHECKPOINT_KEY. Keep it apart from the database."""
     with failing_in_one_sentence():
-        print(make_key(file, name).verifier.line)
+        public = make_key(file, name).verifier.line
+        show({"key": public}, as_json, lambda: public)
 
 
 def prove_command(
@@ -51,6 +53,7 @@ def prove_command(
     job: Annotated[UUID | None, typer.Option(help="the id of a job")] = None,
     tester: Annotated[UUID | None, typer.Option(help="the id of a tester")] = None,
     db: Db = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a job's or a tester's events with proof that they are in the log, for whoever has the public key."""
     with failing_in_one_sentence():
@@ -61,7 +64,8 @@ def prove_command(
             proving = prove_job(evidence, audit, job) if job else prove_tester(evidence, audit, cast(UUID, tester))
             size, pieces = asyncio.run(proving)
             write_pieces(pieces, out)
-        print(f"wrote {out}, proved by a checkpoint over {size} events")
+        said = {"file": str(out), "size": size}
+        show(said, as_json, lambda: f"wrote {out}, proved by a checkpoint over {size} events")
 
 
 def verify_proof_command(

@@ -1,6 +1,7 @@
 """The command line: what it answers, and how it fails."""
 
 import json
+import os
 import socket
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from api.main import COMMANDS, EXPORT, KEYS
 from api.program.groups import Commands, Listed, command_at
 from api.store.sealing_keys import SealingKeysFile, open_seals
 from tests.local import execute
-from tests.program import ROOT, failed, in_a_process_of_its_own, tallyhold, url
+from tests.program import ROOT, as_json, create_key, environment, failed, in_a_process_of_its_own, tallyhold, url
 
 GROUPS: dict[tuple[str, ...], Commands] = {(): COMMANDS, ("keys",): KEYS, ("export",): EXPORT}
 LARGE = {
@@ -113,6 +114,51 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     failed(tallyhold("verify", "--db", db), 1, "said to reach position 5; the log has 4 events. tallyhold rebuild")
     assert tallyhold("rebuild", "--db", db).stdout == "rebuilt from 4 events\n"
     assert tallyhold("verify", "--db", db).returncode == 0
+
+
+OTHER_OUTPUT = {("serve",), ("demo",), ("export", "journal"), ("export", "statement")}
+
+
+@pytest.mark.parametrize("command", [(*group, name) for group, name, _ in ALL if (*group, name) not in OTHER_OUTPUT])
+def test_what_a_command_says_it_says_in_json_too(command: tuple[str, ...]) -> None:
+    assert "--json " in tallyhold(*command, "--help").stdout
+
+
+def test_what_was_done_to_a_database_is_told_in_json(tmp_path: Path) -> None:
+    here, there = str(tmp_path / "here.sqlite"), str(tmp_path / "there.sqlite")
+    copy, keys, key, new = (str(tmp_path / name) for name in ("copy", "keys", "key", "new"))
+    at_here, at_there = ("--db", f"sqlite:///{here}"), ("--db", f"sqlite:///{there}")
+    assert as_json(tmp_path, "migrate", *at_here) == {"database": here, "rebuiltEvents": None}
+    as_json(tmp_path, "keys", "create", "--role", "owner", "--name", "Olga", *at_here)
+    assert as_json(tmp_path, "rebuild", *at_here) == {"database": here, "rebuiltEvents": 2}
+    assert as_json(tmp_path, "backup", copy, *at_here) == {"file": copy, "events": 2}
+    assert as_json(tmp_path, "backup", keys, "--sealing-keys", *at_here) == {"file": keys, "keys": 0}
+    restored = {"database": there, "events": 2, "rebuiltEvents": None}
+    assert as_json(tmp_path, "restore", copy, *at_there) == restored
+    assert as_json(tmp_path, "restore", keys, "--sealing-keys", *at_there) == {"database": there, "keys": 0}
+    assert as_json(tmp_path, "rotate-master-key", "--new", new, *at_here) == {"keys": 0, "file": new}
+    public = as_json(tmp_path, "checkpoint-key", key)
+    assert public == {"key": (tmp_path / "key.pub").read_text().strip()}
+    log = ("export", "log", "--out", str(tmp_path / "log.jsonl"), *at_there)
+    told = as_json(tmp_path, *log, TALLYHOLD_CHECKPOINT_KEY=key, TALLYHOLD_MASTER_KEY_FILE=f"{here}.master")
+    assert told == {"file": log[3], "events": 2}
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("keys", "list")])
+def test_who_reads_the_answer_may_stop_reading(command: tuple[str, ...], tmp_path: Path) -> None:
+    create_key(tmp_path, db := url(tmp_path / "a.sqlite"), "owner", "Olga")
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = [sys.executable, "-m", "api.main", *command]
+    with os.fdopen(writing, "wb") as out:
+        made = environment(TALLYHOLD_DB=db)
+        done = subprocess.run(program, cwd=ROOT, env=made, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_an_output_an_answer_fails_in_one_sentence(tmp_path: Path) -> None:
+    create_key(tmp_path, db := url(tmp_path / "a.sqlite"), "owner", "Olga")
+    failed(in_a_process_of_its_own("keys", "list", "--db", db, first=lambda: os.close(1)), 1, "output is closed")
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:
