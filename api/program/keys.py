@@ -27,8 +27,8 @@ def create_key(
     """Make a key; it is shown once."""
     with failing_in_one_sentence():
         name = name.strip()
-        if not 1 <= len(name) <= 100:
-            raise WrongSettings("The name must have 1 to 100 characters.")
+        if not 1 <= len(name) <= 100 or not name.isprintable():
+            raise WrongSettings("The name must have 1 to 100 printable characters.")
         made = run_command(read_settings(db=db), lambda _: access.register_with_key(role, name))
         show(made, as_json, lambda: f"{made['key']}\n{role} {made['name']}, key id {made['keyId']}; shown only now")
 

@@ -72,7 +72,7 @@ def make_key(path: Path, name: str) -> SigningKey:
             file.write(key.line + "\n")
         path.with_name(path.name + PUBLIC_SUFFIX).write_text(key.verifier.line + "\n", encoding="utf-8")
     except OSError as error:
-        raise WrongEvidence(f"No key can be made in {path}: {error}.") from None
+        raise WrongEvidence(f"No key can be made in {path}: {error.strerror}.") from None
     return key
 
 

@@ -161,6 +161,13 @@ def test_without_an_output_an_answer_fails_in_one_sentence(tmp_path: Path) -> No
     failed(in_a_process_of_its_own("keys", "list", "--db", db, first=lambda: os.close(1)), 1, "output is closed")
 
 
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "x" * 101])
+def test_a_name_that_nobody_can_read_is_wrong_usage(name: str, tmp_path: Path) -> None:
+    create = ("keys", "create", "--role", "owner", "--name", name, "--db", url(tmp_path / "a.sqlite"))
+    failed(tallyhold(*create), 2, "The name must have 1 to 100 printable characters.")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:
     db = url(tmp_path / "a.sqlite")
     tallyhold("keys", "create", "--role", "owner", "--name", "Olga", "--db", db)
