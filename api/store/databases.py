@@ -11,7 +11,7 @@ from typing import Protocol
 from api.service.ports import Clock
 from api.store import backup, sqlite
 from api.store.application import NotOurs, Tallyhold
-from api.store.lock import server_lock
+from api.store.lock import rebuild_lock, server_lock
 from api.store.sandbox_gateway import SandboxGateway, SQLiteGateway
 from api.store.sealing_keys import SealingKeysFile, StoredKeys
 from api.store.sessions import Reader, Session
@@ -91,6 +91,9 @@ class Database(Protocol):
     def unserved(self) -> AbstractContextManager[None]:
         """To be held by who needs that nobody serves it. Raises NotOurs."""
 
+    def rebuilt_alone(self) -> AbstractContextManager[None]:
+        """To be held by who rebuilds its read models: nobody else can meanwhile. Raises NotOurs."""
+
     def damage(self, most: int) -> Sequence[str]:
         """What the database itself finds wrong with how it keeps rows and indexes, as far as it can tell."""
 
@@ -164,6 +167,9 @@ class SQLiteDatabase:
 
     def unserved(self) -> AbstractContextManager[None]:
         return server_lock(self.path)
+
+    def rebuilt_alone(self) -> AbstractContextManager[None]:
+        return rebuild_lock(self.path)
 
     def damage(self, most: int) -> Sequence[str]:
         with closing(self.far_reader()) as reader:

@@ -1,23 +1,33 @@
-"""One server per SQLite file: a lock on a file beside it, which names the process that holds it."""
+"""Locks of a SQLite file: each on a file beside it, which names the process that holds it."""
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from api.store.application import NotOurs
 
 
+def server_lock(path: Path) -> AbstractContextManager[None]:
+    """One server per file. Raises NotOurs naming who holds it."""
+    return _held(path, ".lock", f"The database {path} is served by process")
+
+
+def rebuild_lock(path: Path) -> AbstractContextManager[None]:
+    """One rebuild at a time. Raises NotOurs naming who holds it."""
+    return _held(path, ".rebuild-lock", f"The read models of {path} are being rebuilt by process")
+
+
 @contextmanager
-def server_lock(path: Path) -> Iterator[None]:
-    """Hold the lock; the system frees it however the process ends. Raises NotOurs naming who holds it."""
-    with path.with_name(path.name + ".lock").open("a+") as file:
+def _held(path: Path, suffix: str, by: str) -> Iterator[None]:
+    """Hold a lock; the system frees it however the process ends. Raises NotOurs."""
+    with path.with_name(path.name + suffix).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise NotOurs(f"The database {path} is served by process {file.read().strip()} already.") from None
+            raise NotOurs(f"{by} {file.read().strip()} already.") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

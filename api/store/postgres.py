@@ -7,7 +7,7 @@ they have no gaps and become visible in their order; the hash tree grows in the 
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any, Literal
 from uuid import UUID
 
@@ -46,6 +46,8 @@ MAKING = 0x54414C59
 """The advisory lock under which tables are made: one process makes them, the others find them made."""
 SERVING = 0x54414C5A
 """The advisory lock of who serves a database, shared with others who do."""
+REBUILDING = 0x54414C5B
+"""The advisory lock of who makes its read models anew."""
 LAST = 2**63 - 1
 POOL_SIZE = 2
 
@@ -287,28 +289,32 @@ def make_tables(connection: psycopg.Connection[Any], url: str) -> bool:
     return True
 
 
-@contextmanager
-def served(url: str) -> Iterator[None]:
+def served(url: str) -> AbstractContextManager[None]:
     """Serve a database beside others who do. Raises NotOurs while somebody must be alone with it."""
-    with _holding(url, "pg_try_advisory_lock_shared", "is not to be served just now; try again in some seconds"):
-        yield
+    why_not = f"The database {shown(url)} is not to be served just now; try again in some seconds."
+    return _holding(url, "pg_try_advisory_lock_shared", SERVING, why_not)
 
 
-@contextmanager
-def unserved(url: str) -> Iterator[None]:
+def unserved(url: str) -> AbstractContextManager[None]:
     """Let nobody serve a database. Raises NotOurs while somebody does."""
-    with _holding(url, "pg_try_advisory_lock", "is being served; stop all its servers first"):
-        yield
+    why_not = f"The database {shown(url)} is being served; stop all its servers first."
+    return _holding(url, "pg_try_advisory_lock", SERVING, why_not)
+
+
+def rebuilt_alone(url: str) -> AbstractContextManager[None]:
+    """Rebuild a database's read models, and nobody else. Raises NotOurs while somebody does."""
+    why_not = f"The read models of {shown(url)} are being rebuilt already."
+    return _holding(url, "pg_try_advisory_lock", REBUILDING, why_not)
 
 
 @contextmanager
-def _holding(url: str, take: str, why_not: str) -> Iterator[None]:
-    """Hold the lock of who serves as long as a connection of its own: the database frees it however that ends."""
+def _holding(url: str, take: str, lock: int, why_not: str) -> Iterator[None]:
+    """Hold a lock as long as a connection of its own: the database frees it however that ends."""
     with telling(url):
         connection = connect(url)
     with closing(connection):
-        if not connection.execute(f"SELECT {take}(%s)", (SERVING,)).fetchall()[0][0]:
-            raise NotOurs(f"The database {shown(url)} {why_not}.")
+        if not connection.execute(f"SELECT {take}(%s)", (lock,)).fetchall()[0][0]:
+            raise NotOurs(why_not)
         yield
 
 

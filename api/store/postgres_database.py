@@ -86,6 +86,9 @@ class PostgresDatabase:
     def unserved(self) -> AbstractContextManager[None]:
         return postgres.unserved(self.conninfo)
 
+    def rebuilt_alone(self) -> AbstractContextManager[None]:
+        return postgres.rebuilt_alone(self.conninfo)
+
     def damage(self, most: int) -> Sequence[str]:
         return ()  # there is no check that every server lets us run; its administrators have amcheck
 

@@ -53,8 +53,11 @@ def is_outdated(database: Database) -> bool:
 
 @rarely_collected()
 def rebuild(database: Database, progress: Progress) -> int:
-    """Rebuild all read models; the number of events that were replayed. If it fails, they are as they were."""
-    with closing(database.background_session()) as session:
+    """Rebuild all read models; the number of events that were replayed. If it fails, they are as they were.
+
+    Raises NotOurs while somebody else rebuilds them: each would take the other's rows for its own.
+    """
+    with database.rebuilt_alone(), closing(database.background_session()) as session:
         try:
             return _fill(session, database, _make(session), progress)
         except BaseException:

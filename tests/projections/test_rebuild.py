@@ -111,6 +111,23 @@ def test_several_processes_work_a_long_log_out_and_give_the_same_rows(
     assert tables(path) == live
 
 
+def test_nobody_rebuilds_what_is_being_rebuilt(path: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the rows of the one, who begins anew, would be lost to the other, who ends first."""
+    monkeypatch.setattr("api.store.rebuild.PAGE", 50)
+    live, refused = tables(path), list[bool]()
+
+    def another_one(done: int, total: int) -> None:
+        with pytest.raises(NotOurs, match="being rebuilt"):
+            rebuild(database(path), unwatched)
+        refused.append(True)
+
+    rebuild(database(path), another_one)
+    assert len(refused) > 2
+    assert tables(path) == live
+    rebuild(database(path), unwatched)
+    assert tables(path) == live
+
+
 def test_rebuilding_heals_rows_that_somebody_touched(path: Where) -> None:
     live = tables(path)
     execute(path, "UPDATE balances SET balance_cents = balance_cents + 1")
