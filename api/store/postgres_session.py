@@ -14,7 +14,7 @@ from api.store import postgres
 from api.store.postgres import DatabaseClock, connect, with_marks
 from api.store.postgres_arrays import Array, arrays, send_arrays
 from api.store.row_statements import RowStatement
-from api.store.schema import in_postgres
+from api.store.schema import FIRST_TO_BE_MADE_ANEW, in_postgres
 from api.store.sessions import OutcomeUnknown
 from projections.read_model import Value
 
@@ -25,6 +25,12 @@ _numbers = count()
 _NOW = "SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint"
 _OURS = (psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
 """What was asked is wrong, not the store: a bug of ours."""
+
+_BEGIN_SNAPSHOT = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+    f"LOCK TABLE {', '.join(FIRST_TO_BE_MADE_ANEW)} IN ACCESS SHARE MODE"
+)
+"""Before the first look, which fixes the snapshot: in tables that are made anew after it there are no rows for it."""
 
 marked = lru_cache(1_024)(with_marks)
 
@@ -248,7 +254,7 @@ class PostgresReader:
         self._in_snapshot = True
         connection = self._open()
         try:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(_BEGIN_SNAPSHOT)
             yield
             connection.execute("COMMIT")
         except psycopg.OperationalError as error:

@@ -71,21 +71,28 @@ def rebuild(database: Database, progress: Progress) -> int:
 
 def digest_anew(database: Database) -> None:
     """Forget the index of the audit trail and the tiles: whoever serves works them out again, from the first event."""
+    until = monotonic() + SWAP_SECONDS
     with closing(database.background_session()) as session:
         try:
-            _begin(session, DIGEST_POSITION)
-            for table, create in DIGEST.items():
-                session.define(f"DROP TABLE IF EXISTS {table}")
-                session.define(create)
-            session.write(
-                "INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0) "
-                "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
-                [()],
-            )
-            session.commit()
+            while True:
+                _begin(session, DIGEST_POSITION)
+                if _exchanged(session, _empty_digest, until):
+                    session.commit()
+                    return
         except BaseException:
             session.rollback()
             raise
+
+
+def _empty_digest(session: Session) -> None:
+    for table, create in DIGEST.items():
+        session.define(f"DROP TABLE IF EXISTS {table}")
+        session.define(create)
+    session.write(
+        "INSERT INTO digest (id, position, dropped) VALUES (1, 0, 0) "
+        "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
+        [()],
+    )
 
 
 def _make(session: Session) -> int:
@@ -119,7 +126,7 @@ def _fill(session: Session, database: Database, end: int, progress: Progress) ->
         upto = min(done + PAGE, end)
         _write(session, statements(session.read, done, upto))
         is_last = upto == end
-        if is_last and not _swapped(session, until):
+        if is_last and not _exchanged(session, _swap, until):
             continue
         done = upto
         progress(done, end)
@@ -170,11 +177,12 @@ def _write(session: Session, worked_out: Statements) -> None:
         session.put(statement, rows)
 
 
-def _swapped(session: Session, until: float) -> bool:
-    """Swap the tables; false if somebody reads them for long: then nothing of the transaction is kept, and others have
+def _exchanged(session: Session, exchange: Callable[[Session], None], until: float) -> bool:
+    """Exchange tables; false if somebody reads them for long: then nothing of the transaction is kept, and others have
     had a turn. Raises StoreBusy if that is so still at the end of the time."""
+    session.hurry()
     try:
-        _swap(session)
+        exchange(session)
     except StoreBusy as error:
         session.rollback()
         if monotonic() > until:
@@ -187,7 +195,6 @@ def _swapped(session: Session, until: float) -> bool:
 
 
 def _swap(session: Session) -> None:
-    session.hurry()
     for table in TABLES:
         session.define(f"DROP TABLE IF EXISTS {table.name}")
         session.define(f"ALTER TABLE {NEW}{table.name} RENAME TO {table.name}")

@@ -41,6 +41,10 @@ DIGEST = {
 }
 """The tables that are worked out of the log behind the commands."""
 
+FIRST_TO_BE_MADE_ANEW = (TABLES[0].name, next(iter(DIGEST)))
+"""Of the tables that are made anew together, those of read models and those of the digest, the one that is dropped
+first: nothing is made anew while somebody holds both."""
+
 LOG = (
     "CREATE TABLE IF NOT EXISTS stored_events (position INTEGER PRIMARY KEY, originator_id TEXT NOT NULL, "
     "originator_version INTEGER NOT NULL, topic TEXT NOT NULL, state BLOB NOT NULL)",

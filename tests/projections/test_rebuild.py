@@ -14,7 +14,9 @@ import pytest
 from api.program.platform import Platform
 from api.service.ports import StoreBusy
 from api.store.application import NotOurs
-from api.store.rebuild import is_outdated, rebuild
+from api.store.rebuild import _swap as swap
+from api.store.rebuild import digest_anew, is_outdated, rebuild
+from api.store.sessions import Session
 from domain.access.events import Role
 from projections.replay import READ_MODELS, TABLES, views_version
 from tests.given import NOW
@@ -171,6 +173,39 @@ def test_a_rebuild_beside_somebody_who_never_stops_reading_says_so_and_leaves_th
     assert head(postgres_url) == before
     assert query(postgres_url, "SELECT name FROM principals") == [("Olga",)]
     assert query(postgres_url, "SELECT relname FROM pg_class WHERE starts_with(relname, 'rebuilt')") == []
+
+
+def test_who_has_begun_to_look_sees_the_old_rows_to_the_end(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL does not show the rows of a table to a snapshot that is older than they are."""
+    monkeypatch.setattr("api.store.rebuild.SWAP_SECONDS", 0)
+    issue_keys(postgres_url, {"Olga": Role.OWNER})
+    with closing(database(postgres_url).reader()) as reader, reader.snapshot():
+        assert reader.rows("SELECT position FROM head") == [(2,)]
+        for anew in (lambda: rebuild(database(postgres_url), unwatched), lambda: digest_anew(database(postgres_url))):
+            with pytest.raises(StoreBusy, match="somebody reads the old rows"):
+                anew()
+        assert reader.rows("SELECT name FROM principals") == [("Olga",)]
+
+
+def test_who_begins_to_look_amid_the_swap_sees_the_new_rows(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue_keys(postgres_url, {"Olga": Role.OWNER})
+
+    def seen() -> list[tuple[object, ...]]:
+        with closing(database(postgres_url).reader()) as reader, reader.snapshot():
+            return reader.rows("SELECT name FROM principals")
+
+    with ThreadPoolExecutor(1) as threads:
+        looking = []
+
+        def swap_and_look(session: Session) -> None:
+            swap(session)
+            looking.append(threads.submit(seen))
+            while not query(postgres_url, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+                sleep(0.01)
+
+        monkeypatch.setattr("api.store.rebuild._swap", swap_and_look)
+        rebuild(database(postgres_url), unwatched)
+        assert looking[0].result(PATIENCE_SECONDS) == [("Olga",)]
 
 
 def test_a_rebuild_that_breaks_off_leaves_the_old_rows(path: Where) -> None:
