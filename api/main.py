@@ -5,6 +5,7 @@ import signal
 from types import FrameType
 
 from api.program.groups import Commands, Listed, group
+from api.signals import hangups_are_ignored
 
 COMMANDS: Commands = {
     "serve": Listed("api.program.serving:serve", "Serve the HTTP API."),
@@ -48,8 +49,13 @@ app.add_typer(group(EXPORT, help="The books for other programs."), name="export"
 
 
 def main() -> None:
-    """Run the program. SIGTERM ends it as an error would: what was begun is cleared away. A server has its own way."""
+    """Run the program. SIGTERM, or a terminal that hangs up, ends it as an error would: what was begun is cleared away.
+
+    A server has its own way.
+    """
     signal.signal(signal.SIGTERM, _end)
+    if not hangups_are_ignored():
+        signal.signal(signal.SIGHUP, _end)
     app()
 
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from functools import partial
 from types import FrameType
 
+from api.signals import hangups_are_ignored
+
 log = logging.getLogger("tallyhold.workers")
 
 PAUSE_SECONDS = 1.0
@@ -32,9 +34,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def _ends() -> list[signal.Signals]:
-    """The signals that end all. A hangup does not where whoever started this has had it ignored, as nohup does."""
-    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    return [signal.SIGTERM, signal.SIGINT] if ignored else [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+    """The signals that end all."""
+    ends = [signal.SIGTERM, signal.SIGINT]
+    return ends if hangups_are_ignored() else [*ends, signal.SIGHUP]
 
 
 def _end_with(parent: int) -> None:

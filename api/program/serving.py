@@ -1,6 +1,7 @@
 """Serving the HTTP API, alone or with other workers."""
 
 import gc
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,7 @@ from api.program.platform import (
 )
 from api.program.terminal import Db, fail, failing_in_one_sentence
 from api.settings import Settings, WrongSettings, read_settings
+from api.signals import hangups_are_ignored
 from api.store.application import NotOurs, OtherVersion
 from api.store.checkpoint_files import (
     key_for_sandbox,
@@ -154,6 +156,8 @@ def _serve(
         starlette, host=settings.host, port=settings.port, refuse=service.refuse_from_now, listening=listening
     )
     service.committer.on_taken_over.append(server.end)
+    if not hangups_are_ignored():
+        signal.signal(signal.SIGHUP, server.handle_exit)
     try:
         server.run(None if place is None else [place])
     except SystemExit as ended:

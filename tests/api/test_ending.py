@@ -1,10 +1,10 @@
-"""SIGTERM ends every command as an error would: nothing that it has begun is left."""
+"""SIGTERM, or a terminal that hangs up, ends every command as an error would: nothing that it has begun is left."""
 
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from domain.access.events import Role
 from tests.local import issue_keys, query, url_of
 from tests.program import SECONDS, environment, leaves_nothing_running
+from tests.running import RunningServer
 
 STOPPED_AT = """
 import sys, time
@@ -29,12 +30,15 @@ main()
 """The program, which comes to one place and no further."""
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     ("place", "command"),
     [("rebuild._write", ("rebuild",)), ("backup._fsync", ("backup", "copy.sqlite"))],
     ids=["rebuild", "backup"],
 )
-def test_what_was_begun_is_cleared_away(tmp_path: Path, place: str, command: tuple[str, ...]) -> None:
+def test_what_was_begun_is_cleared_away(
+    tmp_path: Path, place: str, command: tuple[str, ...], number: signal.Signals
+) -> None:
     database = tmp_path / "a.sqlite"
     issue_keys(database, {"Olga": Role.OWNER})
     process = subprocess.Popen(
@@ -48,8 +52,8 @@ def test_what_was_begun_is_cleared_away(tmp_path: Path, place: str, command: tup
     )
     try:
         assert process.stdout is not None and process.stdout.readline() == "stopped\n"
-        process.terminate()
-        assert process.wait(SECONDS) == 128 + signal.SIGTERM
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 128 + number
         assert leaves_nothing_running(process)
     finally:
         with suppress(ProcessLookupError):
@@ -58,3 +62,27 @@ def test_what_was_begun_is_cleared_away(tmp_path: Path, place: str, command: tup
     assert said == ""
     assert not list(tmp_path.glob("*copy*"))
     assert query(database, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'rebuilt%'") == [(0,)]
+
+
+def test_a_terminal_that_hangs_up_ends_a_server_in_peace(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path / "a.sqlite", tmp_path)
+    server.start()
+    try:
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(SECONDS) == 0
+    finally:
+        server.kill()
+
+
+def test_who_has_hangups_ignored_serves_on(tmp_path: Path) -> None:
+    """As nohup does."""
+    server = RunningServer(tmp_path / "a.sqlite", tmp_path)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        server.start()
+        server.process.send_signal(signal.SIGHUP)
+        with closing(server.client("")) as client:
+            assert client.ask("GET", "/healthz").status == 200
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        server.kill()
