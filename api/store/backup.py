@@ -8,6 +8,7 @@ are copied apart, so that destroying a key and its copies erases the words in ev
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,9 +29,20 @@ _BESIDE = ("", "-wal", "-journal", "-shm")
 def copy_sqlite(source: Path, file: Path) -> int:
     """Copy a database file, as it stands at one instant, to a new file; its number of events. Raises NotOurs."""
     with new_database(file) as made, telling(f"The database {source} cannot be copied"):
-        with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=sqlite.BUSY_SECONDS)) as original:
-            original.execute("VACUUM INTO ?", (str(made),))
+        place, wait = f"{source.as_uri()}?mode=ro", sqlite.BUSY_SECONDS
+        with closing(sqlite3.connect(place, uri=True, timeout=wait, check_same_thread=False)) as original:
+            _vacuum(original, made)
         return position_of(made)
+
+
+def _vacuum(original: sqlite3.Connection, made: Path) -> None:
+    """In a thread: this one hears signals only between two statements of Python, and the copy may take minutes."""
+    with ThreadPoolExecutor(1) as thread:
+        copying = thread.submit(original.execute, "VACUUM INTO ?", (str(made),))
+        try:
+            copying.result()
+        finally:
+            original.interrupt()
 
 
 def position_of(file: Path) -> int:

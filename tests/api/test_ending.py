@@ -29,20 +29,43 @@ main()
 """
 """The program, which comes to one place and no further."""
 
+SLOW_COPY = """
+import sqlite3, time, types
+from api.main import main
+from api.store import backup
+
+def wait():
+    print("stopped", flush=True)
+    time.sleep(0.1)
+
+def connect(*arguments, **options):
+    connection = sqlite3.connect(*arguments, **options)
+    connection.set_progress_handler(wait, 50)
+    return connection
+
+backup.sqlite3 = types.SimpleNamespace(**{**vars(sqlite3), "connect": connect})
+main()
+"""
+"""The program, in which SQLite takes long for the statement that copies a database."""
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
-    ("place", "command"),
-    [("rebuild._write", ("rebuild",)), ("backup._fsync", ("backup", "copy.sqlite"))],
-    ids=["rebuild", "backup"],
+    ("program", "command"),
+    [
+        (STOPPED_AT.format(place="rebuild._write"), ("rebuild",)),
+        (STOPPED_AT.format(place="backup._fsync"), ("backup", "copy.sqlite")),
+        (SLOW_COPY, ("backup", "copy.sqlite")),
+    ],
+    ids=["rebuild", "backup", "copying"],
 )
 def test_what_was_begun_is_cleared_away(
-    tmp_path: Path, place: str, command: tuple[str, ...], number: signal.Signals
+    tmp_path: Path, program: str, command: tuple[str, ...], number: signal.Signals
 ) -> None:
     database = tmp_path / "a.sqlite"
     issue_keys(database, {"Olga": Role.OWNER})
     process = subprocess.Popen(
-        [sys.executable, "-c", STOPPED_AT.format(place=place), *command, "--db", url_of(database)],
+        [sys.executable, "-c", program, *command, "--db", url_of(database)],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
