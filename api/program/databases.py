@@ -11,7 +11,7 @@ from api.cli.progress import progress
 from api.program.platform import check_forms, database_at, existing
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
 from api.settings import read_settings
-from api.store.backup import copy_keys, forgotten, restore_keys
+from api.store.backup import NoKeys, copy_keys, forgotten, restore_keys
 from api.store.databases import Database
 from api.store.rebuild import digest_anew, is_outdated, rebuild
 
@@ -58,6 +58,8 @@ def backup_command(
     with failing_in_one_sentence():
         database, file = existing(read_settings(db=db)), file.absolute()
         if sealing_keys:
+            if not database.has_sealing_keys():
+                raise NoKeys
             with closing(database.sealing_keys()) as keys:
                 count = copy_keys(keys, file)
             said = f"copied the keys of {count} persons to {file}"

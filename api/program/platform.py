@@ -25,7 +25,7 @@ from api.store.databases import Database, database_of
 from api.store.event_log import EventLog
 from api.store.rebuild import is_outdated
 from api.store.sandbox_gateway import SandboxGateway
-from api.store.sealing_keys import open_seals
+from api.store.sealing_keys import KeysMissing, open_seals
 from api.store.sql_audit import SQLAudit
 from api.store.sql_digest import SQLDigest
 from api.store.sql_reads import SQLReads
@@ -57,6 +57,8 @@ class Platform:
             clock = database.clock()
             store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
             is_new = EventLog(self.log).position() == 0
+            if not is_new and not database.has_sealing_keys():
+                raise KeysMissing  # none are made beside a backup
             keys = opened.enter_context(closing(database.sealing_keys()))
             self.seals = open_seals(keys, master_key_file or master_key_of(database), is_new=is_new)
             self.reads = opened.enter_context(closing(SQLReads(database.reader(), self.seals.open)))

@@ -119,10 +119,17 @@ def telling(what: str, *others: type[Exception]) -> Iterator[None]:
 # -- the keys of persons -----------------------------------------------------------------------------------------------
 
 
+class NoKeys(NotOurs):
+    """There is no store of keys, or an empty one."""
+
+    def __init__(self) -> None:
+        super().__init__("The database has no keys of persons that could be copied.")
+
+
 def copy_keys(keys: StoredKeys, file: Path) -> int:
     """Copy the keys of persons, still wrapped by the master key, to a new file; how many. Raises NotOurs."""
     if not keys.masters():
-        raise NotOurs("The database has no keys of persons that could be copied.")
+        raise NoKeys
     with new_database(file) as made, closing(SealingKeysFile(made)) as copy:
         rows = keys.rows()
         copy.fill(rows)

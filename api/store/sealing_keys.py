@@ -17,6 +17,16 @@ _CLAIM = ""
 """In the place of a person: which master key this store belongs to, from its beginning."""
 
 
+class KeysMissing(NotOurs):
+    """The store of keys is not there, or empty, and the log is not new: in a new one everybody would seem forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The keys of persons that belong to this database are not there; put them back, or restore a copy: "
+            "tallyhold restore FILE --sealing-keys."
+        )
+
+
 class StoredKeys:
     """See SealingKeys. A destroyed key leaves an empty row, so that it is never made again."""
 
@@ -147,10 +157,7 @@ def open_seals(keys: StoredKeys, master_file: Path, *, is_new: bool) -> Seals:
     """
     if not keys.masters():
         if not is_new:
-            raise NotOurs(
-                "The keys of persons that belong to this database are not there; put them back, or restore a copy: "
-                "tallyhold restore FILE --sealing-keys."
-            )
+            raise KeysMissing
         make_master_key(master_file)
     master = read_master_key(master_file)
     keys.claim(master.name)
