@@ -237,6 +237,7 @@ class Service:
     async def _ask_about_purchases(self) -> None:
         while self.purchases.has_gateway:
             try:
+                await self.catch_up()  # until the log was looked at, the platform has no time
                 self._ask_about_all()
             except Exception:  # whatever it was, open purchases must be asked about again
                 log.exception("open purchases could not be asked about; trying again")

@@ -16,6 +16,7 @@ from api.service.work import Context
 from domain.errors import PaymentFailed
 from domain.recorded import SYSTEM
 from tests.builders import OWNER
+from tests.given import NOW
 from tests.local import Local, Where, query, run
 from tests.simulation.books import File
 
@@ -121,6 +122,28 @@ def test_an_interrupted_purchase_is_completed_once_after_a_restart(path: Where) 
     assert statuses(path) == ["completed"]
     assert query(path, "SELECT balance_cents FROM billing") == [(CENTS,)]
     File(path).check()
+
+
+def test_after_a_restart_the_gateway_is_asked_once_the_platform_has_its_time(path: Where) -> None:
+    """The sandbox's gateway goes by the platform's clock."""
+    interrupted(path)
+
+    class OnTime(Gateway):
+        async def charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
+            times.append(local.committer.now())
+            return await super().charge(purchase_id, owner_id, amount_cents)
+
+    times = list[int]()
+    local = Local(path, gateway=OnTime(TAKEN))
+
+    async def story() -> None:
+        await local.service.start()
+        await nothing_open(local)
+        await local.service.close()
+
+    run(story())
+    local.close()
+    assert times == [NOW]
 
 
 def test_until_then_its_key_says_that_it_is_at_work(path: Where) -> None:
