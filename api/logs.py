@@ -7,6 +7,12 @@ from typing import Any
 
 import msgspec
 
+from api.service.ports import StoreBusy, StoreFailed
+from api.service.seals import WrongMasterKey
+from domain.errors import Refusal
+
+FORESEEN = (StoreBusy, StoreFailed, WrongMasterKey, Refusal)
+"""Told by their sentence: while a database is away, each request would add a traceback."""
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -22,7 +28,8 @@ class JsonFormatter(logging.Formatter):
         }
         line |= {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            error = record.exc_info[1]
+            line["error"] = str(error) if isinstance(error, FORESEEN) else self.formatException(record.exc_info)
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 

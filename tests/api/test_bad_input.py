@@ -314,6 +314,7 @@ def test_nothing_is_lost_while_the_disk_is_full_and_all_goes_on_afterwards(
     acknowledged += sum(buy() == 201 for _ in range(3))
     assert acknowledged == 6
     server.stop()
+    assert "Traceback" not in server.logged()
     File(file).check()
     assert [row["balance_cents"] for row in File(file).billing.values()] == [100 * acknowledged]
 

@@ -63,6 +63,8 @@ def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: 
             assert shown == acknowledged[::-1]
         server.stop()
         File(url).check()
+        assert "a batch could not be written" in server.logged()
+        assert "Traceback" not in server.logged(), "what was foreseen is told in a sentence"
     finally:
         server.kill()
 
