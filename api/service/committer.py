@@ -298,7 +298,7 @@ class Committer:
 
     def _fail(self, waiting: Iterable[Waiting], catch_ups: Iterable[asyncio.Future[None]], error: Exception) -> None:
         if isinstance(error, TakenOver):
-            self._end_for(error)
+            self.end_for(error)
         else:
             log.error("a batch could not be written", exc_info=error)
         refusal = Unavailable("The store could not be written. Try again, with the same Idempotency-Key.")
@@ -308,7 +308,7 @@ class Committer:
             if not future.done():
                 future.set_exception(refusal)
 
-    def _end_for(self, error: TakenOver) -> None:
+    def end_for(self, error: TakenOver) -> None:
         """Say once that this process can serve no longer."""
         if self.taken_over is None:
             self.taken_over = error

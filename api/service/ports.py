@@ -30,6 +30,9 @@ class StoreFailed(Exception):
 class TakenOver(StoreFailed):
     """The store is that of another version of this program by now; the sentence is for people."""
 
+    def __init__(self) -> None:
+        super().__init__("The database has been changed to another version of this program; start that one.")
+
 
 @dataclass(slots=True)
 class Head:

@@ -13,7 +13,7 @@ from api.service.evidence import Evidence
 from api.service.gathered import Gathered
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store
+from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, TakenOver
 from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
@@ -218,6 +218,8 @@ class Service:
                 due = self.committer.next_due
                 if due is not None and not self.committer.is_sandbox:
                     nap = min(nap, max(0.0, (due - self.committer.now()) / 1_000))
+            except TakenOver as error:
+                self.committer.end_for(error)
             except Exception as error:  # whatever it was, it must be tried again
                 log.warning("what is due could not be written; trying again: %r", error)
             await asyncio.sleep(nap)

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from api.service.cache import GenerationCache
-from api.service.ports import Changed, Head
+from api.service.ports import Changed, Head, TakenOver
 from api.service.reads import (
     BreakFilter,
     DisputedWork,
@@ -22,6 +22,7 @@ from api.service.reads import (
     VerdictFilter,
 )
 from api.store.mapper import event_in
+from api.store.schema import SCHEMA_VERSION
 from api.store.sessions import Reader, first
 from domain.job.events import Created
 from domain.recorded import Actor, ActorKind
@@ -30,6 +31,7 @@ from projections import dispute_views, views
 from projections.json import text, uuid
 from projections.ledger import ENTRIES_PER_EVENT
 from projections.reconciliations import BREAKS_PER_RUN
+from projections.replay import views_version
 
 Row = Mapping[str, Any]
 
@@ -44,12 +46,16 @@ AT_ONCE = 500
 """Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
 
 
+_HEAD = "SELECT schema_version, views_version, position, last_time, next_due, sandbox_now, views_generation FROM head"
+
+
 class SQLReads:
     """Reads of one process. A snapshot keeps several statements on one state of the database."""
 
     def __init__(self, reader: Reader, opens: views.Opens) -> None:
         self._reader = reader
         self._opens = opens
+        self._views_version = views_version()
         self._owners: GenerationCache[UUID, UUID] = GenerationCache(OWNERS_CACHED)
         self._places: GenerationCache[UUID, tuple[UUID, UUID]] = GenerationCache(PLACES_CACHED)
 
@@ -71,8 +77,11 @@ class SQLReads:
         return position
 
     def head(self) -> Head:
-        """The end of the log, as all processes have left it."""
-        return Head(*self._one("SELECT position, last_time, next_due, sandbox_now, views_generation FROM head"))
+        """The end of the log, as all processes have left it. Raises TakenOver."""
+        schema, views_of, *head = self._one(_HEAD)
+        if (schema, views_of) != (SCHEMA_VERSION, self._views_version):
+            raise TakenOver
+        return Head(*head)
 
     def secret(self) -> bytes:
         """What the cursors of lists are signed with."""

@@ -89,7 +89,7 @@ class SQLStore:
         self._peaks = bytes(peaks)
         if versions != [SCHEMA_VERSION, self._views_version]:
             self.rollback()
-            raise TakenOver("The database has been changed to another version of this program; start that one.")
+            raise TakenOver
         head = Head(self._position, last_time, next_due, sandbox_now, generation)
         return Begun(head, [_written(*each) for each in written])
 
