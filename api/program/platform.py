@@ -47,6 +47,7 @@ class Platform:
         key: SigningKey | None = None,
         checkpoints: Path | None = None,
         master_key_file: Path | None = None,
+        serves: bool = False,
     ) -> None:
         with ExitStack() as opened:
             if gateway is not None:
@@ -61,7 +62,8 @@ class Platform:
                 raise KeysMissing  # none are made beside a backup
             keys = opened.enter_context(closing(database.sealing_keys()))
             self.seals = open_seals(keys, master_key_file or master_key_of(database), is_new=is_new)
-            self.reads = opened.enter_context(closing(SQLReads(database.reader(), self.seals.open)))
+            reader = database.serving_reader() if serves else database.reader()
+            self.reads = opened.enter_context(closing(SQLReads(reader, self.seals.open)))
             digest = opened.enter_context(closing(SQLDigest(database.reader(), database.digest_session())))
             self.audit = opened.enter_context(closing(SQLAudit(database.far_reader(), self.seals)))
             files = CheckpointFiles(checkpoints or checkpoints_of(database))

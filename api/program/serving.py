@@ -83,6 +83,7 @@ def _serve_alone(
         key=_signing_key(settings, database),
         checkpoints=settings.checkpoints,
         master_key_file=settings.master_key_file,
+        serves=True,
     ) as platform:
         _serve(platform, settings, listening, place)
 

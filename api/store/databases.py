@@ -63,6 +63,9 @@ class Database(Protocol):
     def reader(self, *, broken_text: bool = False) -> Reader:
         """To read; text that is none, after something damaged the database, is shown as well as it can be."""
 
+    def serving_reader(self) -> Reader:
+        """To read for who serves it: where many may, nobody is alone with it while such a reader has a connection."""
+
     @property
     def reader_elsewhere(self) -> Callable[[], Reader]:
         """Opens a reader; to be handed to another process, which then imports nothing of the other kind of database."""
@@ -139,6 +142,9 @@ class SQLiteDatabase:
 
     def reader(self, *, broken_text: bool = False) -> Reader:
         return SQLiteReader.of(self.path, broken_text=broken_text)
+
+    def serving_reader(self) -> Reader:
+        return self.reader()
 
     @property
     def reader_elsewhere(self) -> Callable[[], Reader]:

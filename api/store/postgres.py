@@ -307,6 +307,11 @@ def rebuilt_alone(url: str) -> AbstractContextManager[None]:
     return _holding(url, "pg_try_advisory_lock", REBUILDING, why_not)
 
 
+def is_served_by(connection: psycopg.Connection[Any]) -> bool:
+    """Let a connection hold the lock of who serves; false while somebody must be alone with the database."""
+    return bool(connection.execute("SELECT pg_try_advisory_lock_shared(%s)", (SERVING,)).fetchall()[0][0])
+
+
 @contextmanager
 def _holding(url: str, take: str, lock: int, why_not: str) -> Iterator[None]:
     """Hold a lock as long as a connection of its own: the database frees it however that ends."""

@@ -52,6 +52,9 @@ class PostgresDatabase:
     def reader(self, *, broken_text: bool = False) -> Reader:
         return PostgresReader(self.conninfo)
 
+    def serving_reader(self) -> Reader:
+        return PostgresReader(self.conninfo, serves=True)
+
     @property
     def reader_elsewhere(self) -> Callable[[], Reader]:
         return partial(PostgresReader, self.conninfo)

@@ -209,8 +209,10 @@ class PostgresSession:
 class PostgresReader:
     """See Reader. The network is waited for on the event loop: a thread would cost more than a round trip."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, serves: bool = False) -> None:
+        """With ``serves``, each connection holds the lock of who serves: also the one after the database was away."""
         self._url = url
+        self._serves = serves
         self._connection: psycopg.Connection[Any] | None = None
         self._in_snapshot = False
 
@@ -233,6 +235,9 @@ class PostgresReader:
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             self._connection = connect(self._url)
+            if self._serves and not postgres.is_served_by(self._connection):
+                self.close()
+                raise StoreFailed("Somebody must be alone with the database; try again in some seconds.")
             self._connection.row_factory = named_rows
             self._connection.execute("SET default_transaction_read_only = on")
         return self._connection

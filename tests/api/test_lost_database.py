@@ -18,6 +18,7 @@ from tests.api.server import a_job
 from tests.api.test_committer import bought, kinds, outcomes, posted
 from tests.local import Local, execute, issue_keys, new_database, query, run
 from tests.postgres import OwnServer, own_server
+from tests.program import failed, tallyhold
 from tests.running import Client, RunningServer
 from tests.simulation.books import File
 
@@ -65,6 +66,23 @@ def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: 
         File(url).check()
         assert "a batch could not be written" in server.logged()
         assert "Traceback" not in server.logged(), "what was foreseen is told in a sentence"
+    finally:
+        server.kill()
+
+
+def test_a_server_is_known_to_run_also_after_its_database_was_away(own: tuple[OwnServer, str], tmp_path: Path) -> None:
+    database, url = own
+    key = issue_keys(url, {"Olga": Role.OWNER})["Olga"].key
+    server = RunningServer(url, tmp_path)
+    server.start()
+    try:
+        with closing(server.client(key)) as client:
+            database.stop("immediate")
+            database.start()
+            wait_until_ready(client)
+            assert client.ask("GET", "/jobs").status == 200
+        refused = tallyhold("rotate-master-key", "--new", str(tmp_path / "new"), "--db", url)
+        failed(refused, 1, "is being served")
     finally:
         server.kill()
 
