@@ -8,7 +8,10 @@ V = TypeVar("V")
 
 
 class GenerationCache(Generic[K, V]):
-    """Holds at least the last ``size`` entries that were used, and at most twice as many."""
+    """Holds at least the last ``size`` entries that were used, and at most twice as many.
+
+    The older generation is let go when the younger one is full, be it of new entries or of old ones that were used.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -20,10 +23,12 @@ class GenerationCache(Generic[K, V]):
         if value is None:
             value = self._old.get(key)
             if value is not None:
-                self._young[key] = value
+                self.put(key, value)
         return value
 
     def put(self, key: K, value: V) -> None:
+        if len(self._young) >= self._size:
+            self._young, self._old = {}, self._young
         self._young[key] = value
 
     def drop(self, key: K) -> None:
@@ -32,11 +37,6 @@ class GenerationCache(Generic[K, V]):
 
     def clear(self) -> None:
         self._young, self._old = {}, {}
-
-    def age(self) -> None:
-        """Let the older generation go if the younger one is full. Never while entries are in use."""
-        if len(self._young) > self._size:
-            self._young, self._old = {}, self._young
 
 
 class WeighedCache(Generic[K, V]):

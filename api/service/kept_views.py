@@ -61,7 +61,6 @@ class KeptViews:
         position = self._changes.position()
         detail = self._read_detail(job_id)
         if detail.whole is not None and len(detail.whole) <= MAX_KEPT_BYTES:
-            self._details.age()
             self._details.put(job_id, _Kept(position, (job_id,), detail))
         return detail
 
@@ -89,6 +88,5 @@ class KeptViews:
             return kept.value
         position = self._changes.position()
         page = self._reads.jobs(owner_id, wanted, before, limit)
-        self._pages.age()
         self._pages.put(key, _Kept(position, (owner_id, *page.streams), page))
         return page

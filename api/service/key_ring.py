@@ -41,6 +41,5 @@ class KeyRing:
             return None
         principal = self._reads.principal(key_hash(key))
         if principal is not None:
-            self._principals.age()
             self._principals.put(authorization, principal)
         return principal

@@ -140,7 +140,6 @@ class Seals:
             if wrapped is None:
                 return None
             cipher = AESGCM(self._master.unwrap(person_id, wrapped))
-            self._ciphers.age()
             self._ciphers.put(person_id, cipher)
         return cipher
 

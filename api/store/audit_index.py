@@ -67,7 +67,6 @@ class Whose:
             if row is None:
                 return None
             found = str(row[0]).replace("-", "")
-            self._known.age()
             self._known.put(stream, found)
         return found
 

@@ -145,7 +145,6 @@ class SQLReads:
             if row is None:
                 return None
             owner_id = UUID(row[0])
-            self._owners.age()
             self._owners.put(job_id, owner_id)
         return owner_id
 
@@ -158,7 +157,6 @@ class SQLReads:
         marks = ", ".join("?" * len(assignment_ids))
         sql = f"SELECT assignment_id, job_id, tester_id FROM assignments WHERE assignment_id IN ({marks})"
         found = {uuid(row[0]): (uuid(row[1]), uuid(row[2])) for row in self._all(sql, *map(text, assignment_ids))}
-        self._places.age()
         for assignment_id, place in found.items():
             self._places.put(assignment_id, place)
         return found

@@ -1,14 +1,37 @@
-"""What is kept of streams is bounded by what it weighs, however large single ones grow."""
+"""What is kept is bounded: by its number, and streams by what they weigh, however large single ones grow."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from weakref import WeakSet
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from api.service.cache import WeighedCache
+from api.service.cache import GenerationCache, WeighedCache
 from api.service.work import Stream, kib
 from domain.job.decider import JOB
 from tests.builders import RATING, an_active_job, crowd, done_by, variant
+
+SIZE = 3
+
+
+class Value:
+    """What can be seen to be let go of."""
+
+
+@given(used=st.lists(st.integers(0, 4 * SIZE), max_size=60))
+def test_the_last_that_were_used_are_held_and_never_more_than_twice_as_many(used: Sequence[int]) -> None:
+    cache, alive = GenerationCache[int, Value](SIZE), WeakSet[Value]()
+    for number in used:
+        if cache.get(number) is None:
+            value = Value()
+            alive.add(value)
+            cache.put(number, value)
+            del value
+        assert len(alive) <= 2 * SIZE
+    newest_first = dict.fromkeys(reversed(used))
+    assert all(cache.get(number) is not None for number in list(newest_first)[:SIZE])
 
 
 class Growing(list[int]):
