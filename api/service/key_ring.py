@@ -1,11 +1,13 @@
 """Whose key it is: looked up once, and again after anything happened to any principal or key, in any process."""
 
 from api.service.cache import GenerationCache
-from api.service.keys import is_well_formed, key_hash
+from api.service.keys import LENGTH, is_well_formed, key_hash
 from api.service.reads import Principal, Reads
 from api.service.recent_changes import RecentChanges
 
 CACHED_KEYS = 10_000
+_PLAIN = len("Bearer ") + LENGTH
+"""A header is no longer without needless blanks. With them it may have any length: such a one is never kept."""
 
 
 class KeyRing:
@@ -40,6 +42,6 @@ class KeyRing:
         if scheme.lower() != "bearer" or not is_well_formed(key):
             return None
         principal = self._reads.principal(key_hash(key))
-        if principal is not None:
+        if principal is not None and len(authorization) <= _PLAIN:
             self._principals.put(authorization, principal)
         return principal

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 _ALPHABET = string.digits + string.ascii_letters
 _CHANCE = 32
-_LENGTH = 3 + _CHANCE
+LENGTH = 3 + _CHANCE
 
 
 def new_key() -> str:
@@ -19,7 +19,7 @@ def new_key() -> str:
 
 def is_well_formed(key: str) -> bool:
     """Whether a text can be a key at all."""
-    return len(key) == _LENGTH and key.startswith("th_")
+    return len(key) == LENGTH and key.startswith("th_")
 
 
 def key_hash(key: str) -> str:

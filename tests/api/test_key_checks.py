@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from sys import getrefcount
 from typing import Any
 from uuid import UUID
 
@@ -138,6 +139,21 @@ def test_a_key_is_looked_up_again_only_after_something_happened_to_one(where: Wh
             caller = await a_caller(local)
             await other.ask(caller.buys())
             await local.ask(caller.buys(), **caller.shows)
+
+    run(story())
+
+
+def test_no_header_is_kept_that_a_caller_has_made_longer_than_it_need_be(where: Where) -> None:
+    """Each of them would be another one, as long as a request's head may be."""
+    shown = issue_keys(where, {"Olga": Role.OWNER})["Olga"].key.encode()
+
+    async def story() -> None:
+        async with Local(where) as local:
+            for header, keeps in ((b"Bearer " + shown, 1), (b"Bearer " + 50_000 * b" " + shown, 0)):
+                before = getrefcount(header)
+                for _ in range(2):
+                    assert local.service.key_ring.principal(header) is not None
+                assert getrefcount(header) == before + keeps
 
     run(story())
 
