@@ -123,7 +123,7 @@ class SQLAudit:
         """
 
         def time_at(position: int) -> Instant:
-            ((state,),) = self._reader.rows("SELECT state FROM stored_events WHERE position = ?", (position,))
+            ((*_, state),) = self.rows_at([position])
             return time(read_sketch(state))
 
         low, high = 1, end + 1

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from api.service.portable_proof import whole_log
+from api.service.reads import Moment
 from api.service.refusals import Unavailable
 from api.store.event_log import EventLog
 from api.store.rebuild import rebuild
@@ -16,6 +17,7 @@ from projections.audit import EventFilter
 from tests.api.server import Client, connected, done, listening, refused
 from tests.api.test_committer import bought
 from tests.builders import OWNER
+from tests.given import NOW
 from tests.local import Local, Where, a_digest, audit_of, database, execute, query, run, tables, work_through
 from tests.program import create_key, failed, tallyhold, url
 
@@ -51,6 +53,14 @@ def pages(where: Where, size: int, wanted: EventFilter = EVERY) -> None:
             after, has_more = page.reached, page.has_more
 
 
+def pages_from(where: Where, size: int) -> None:
+    pages(where, size, EventFilter(from_instant=NOW - 1))
+
+
+def pages_up_to(where: Where, size: int) -> None:
+    pages(where, size, EventFilter(to_instant=NOW + 1))
+
+
 def exported(where: Where, size: int) -> None:
     with audit_of(where) as audit:
         list(whole_log(audit, size, unwatched))
@@ -83,6 +93,8 @@ def rebuilt(where: Where, size: int) -> None:
 
 READERS: dict[str, Callable[[Where, int], None]] = {
     "pages": pages,
+    "pages from a time": pages_from,
+    "pages up to a time": pages_up_to,
     "export": exported,
     "replay": replayed,
     "replay on a snapshot": replayed_on_a_snapshot,
@@ -115,6 +127,14 @@ def test_an_event_that_the_index_names_is_missed(where: Where, size: int) -> Non
         pages(where, size, wanted)
 
 
+def test_a_moment_is_not_looked_for_in_a_log_without_its_end(where: Where, size: int) -> None:
+    with audit_of(where) as audit:
+        assert audit.position_at(Moment(as_of=NOW)) == size
+        execute(where, DAMAGES[1])
+        with pytest.raises(Unavailable, match="does not have all events"):
+            audit.position_at(Moment(as_of=NOW))
+
+
 def test_a_stream_is_not_told_without_one_of_its_events(where: Where, size: int) -> None:
     with audit_of(where) as audit:
         assert [event.version for event in audit.stream(OWNER, 0, size)] == [*range(1, size + 1)]
@@ -137,6 +157,7 @@ def test_a_server_says_so_and_goes_on(tmp_path: Path) -> None:
         assert "run tallyhold verify" in problem["detail"]
         with pytest.raises(httpx2.RemoteProtocolError):  # the answer has begun by then
             who.get("/audit/events", format="csv")
+        refused(who.get("/audit/events?from=2020-01-01T00:00:00Z"), 503, "unavailable")
         done(who.get("/audit/events", after=4))
         logged = tmp_path / "server.log"
         assert "an answer broke off: The log does not have all events" in logged.read_text()
