@@ -183,7 +183,10 @@ class Store(Protocol):
 
 
 class SealingKeys(Protocol):
-    """The wrapped keys of persons, apart from the log. Each call is durable when it returns."""
+    """The wrapped keys of persons, apart from the log. Each call is durable when it returns.
+
+    Raises StoreBusy and StoreFailed.
+    """
 
     def wrapped(self, person_id: UUID) -> bytes | None:
         """A person's key; null if there is none, or none any more."""

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 from uuid import UUID
 
+from api.service.ports import StoreBusy, StoreFailed
 from api.store import sqlite
 from api.store.application import NotOurs, Tallyhold
 from api.store.event_log import PAGE
@@ -107,8 +108,8 @@ def opened(file: Path, *, mode: str = "rw") -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def telling(what: str, *others: type[Exception]) -> Iterator[None]:
-    """Raises NotOurs, with what could not be done, for an error of SQLite or of a file, and for these others."""
-    foreseen: tuple[type[Exception], ...] = (sqlite3.Error, OSError, *others)
+    """Raises NotOurs, with what could not be done, for an error of a store or of a file, and for these others."""
+    foreseen: tuple[type[Exception], ...] = (sqlite3.Error, StoreBusy, StoreFailed, OSError, *others)
     try:
         yield
     except foreseen as error:

@@ -12,6 +12,7 @@ from uuid import UUID
 from api.service.seals import MasterKey, Seals, WrongMasterKey
 from api.store import sqlite
 from api.store.application import NotOurs
+from api.store.sqlite_session import translated
 
 _CLAIM = ""
 """In the place of a person: which master key this store belongs to, from its beginning."""
@@ -28,7 +29,10 @@ class KeysMissing(NotOurs):
 
 
 class StoredKeys:
-    """See SealingKeys. A destroyed key leaves an empty row, so that it is never made again."""
+    """See SealingKeys. A destroyed key leaves an empty row, so that it is never made again.
+
+    Raises StoreBusy and StoreFailed.
+    """
 
     _SHARED = ""
     """What keeps a row that is read as it is until the end of the statement."""
@@ -136,17 +140,19 @@ class SealingKeysFile(StoredKeys):
     def close(self) -> None:
         self._connection.close()
 
+    @translated
     def _run(self, sql: str, params: Sequence[Any]) -> list[Any]:
         return self._connection.execute(sql, params).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._run("BEGIN IMMEDIATE", ())
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._run("COMMIT", ())
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # some errors have ended it
+                self._connection.execute("ROLLBACK")
             raise
 
 

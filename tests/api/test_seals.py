@@ -1,5 +1,6 @@
 """Personal text: sealed in everything that is kept, and gone for ever with the key."""
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.service.ports import StoreBusy, StoreFailed
 from api.service.seals import MasterKey, Seals, WrongMasterKey
 from api.store.databases import SQLiteDatabase
 from api.store.rebuild import rebuild
@@ -30,6 +32,8 @@ from tests.simulation.books import File
 
 ANN, BEN = uuid4(), uuid4()
 PAUSE_SECONDS = 0.3
+MANY = 1_000
+"""Keys are more than a page of the file has room for."""
 OFTEN = 10
 """After so many times a statement is prepared."""
 
@@ -237,6 +241,24 @@ def test_who_is_forgotten_in_the_middle_of_a_rotation_stays_so(two: tuple[Stored
 
         rotating.rewrap(change, new.name)
     assert rotating.is_destroyed(ANN)
+
+
+def test_a_full_disk_and_one_who_keeps_everybody_waiting_are_told_as_they_are_of_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    with closing(SealingKeysFile(path)) as keys, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        seals = seals_over(keys)
+        keys._connection.execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreBusy, match="locked"):
+            seals.make_key(ANN)
+        other.execute("ROLLBACK")
+        keys._connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(StoreFailed, match="full"):
+            for _ in range(MANY):
+                seals.make_key(uuid4())
+        with pytest.raises(StoreFailed, match="full"):
+            keys.rewrap(lambda _, wrapped: MANY * wrapped, "another")
+        assert keys.masters() == {MASTER_KEY.name}
 
 
 def test_the_master_key_lies_in_a_file_for_nobody_else(tmp_path: Path, keys: SealingKeysFile) -> None:
