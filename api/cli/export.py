@@ -1,10 +1,8 @@
 """`tallyhold export`: the journal for other programs, to a file or to standard output."""
 
 import os
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
@@ -86,7 +84,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise ExportFailed(f"The file {path} cannot be written: {error.strerror}.") from error
     made = Path(name)
     try:
-        with _interruptible(), os.fdopen(handle, "wb") as stream:
+        with os.fdopen(handle, "wb") as stream:
             yield stream
         made.chmod(0o644)
         made.replace(path)
@@ -96,19 +94,6 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise ExportFailed(f"The file {path} cannot be written: {error.strerror}.") from error
     finally:
         made.unlink(missing_ok=True)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C is: what was begun is cleared away."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.running import RunningServer
 STOPPED_AT = """
 import sys, time
 from api.main import main
-from api.store import backup, rebuild
+from api.store import backup, event_log, rebuild
 
 def stop(*_):
     print("stopped", flush=True)
@@ -55,9 +55,13 @@ main()
     [
         (STOPPED_AT.format(place="rebuild._write"), ("rebuild",)),
         (STOPPED_AT.format(place="backup._fsync"), ("backup", "copy.sqlite")),
+        (
+            STOPPED_AT.format(place="event_log.check_whole"),
+            ("export", "journal", "--format", "csv", "--out", "copy.csv"),
+        ),
         (SLOW_COPY, ("backup", "copy.sqlite")),
     ],
-    ids=["rebuild", "backup", "copying"],
+    ids=["rebuild", "backup", "export", "copying"],
 )
 def test_what_was_begun_is_cleared_away(
     tmp_path: Path, program: str, command: tuple[str, ...], number: signal.Signals
