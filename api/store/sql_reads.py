@@ -1,5 +1,6 @@
 """What users ask of the read models, in SQL of either dialect. Every list is a page; every page has an index."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice, product
@@ -35,6 +36,8 @@ from projections.replay import views_version
 
 Row = Mapping[str, Any]
 
+_NUMBER = re.compile("[1-9][0-9]{0,17}")
+"""That fits into a column."""
 STATUSES = ("active", "paused", "closing", "completed", "cancelled")
 SETTLEMENTS = (None, "pending_approval", "approved", "disputed", "resolved")
 OWNERS_CACHED = 20_000
@@ -117,10 +120,8 @@ class SQLReads:
 
     def tester_named(self, name: str) -> tuple[UUID, UUID] | None:
         """The stream and the id of the tester with a UUID or public number."""
-        column = "public_id" if name.isdecimal() else "principal_id"
-        row = self._one(
-            f"SELECT stream, principal_id FROM principals WHERE {column} = ? AND role = 'tester'", name.lower()
-        )
+        column, value = ("public_id", int(name)) if _NUMBER.fullmatch(name) else ("principal_id", name.lower())
+        row = self._one(f"SELECT stream, principal_id FROM principals WHERE {column} = ? AND role = 'tester'", value)
         return (UUID(row[0]), UUID(row[1])) if row else None
 
     def stream_of_key(self, key_id: UUID) -> UUID | None:

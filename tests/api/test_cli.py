@@ -15,7 +15,7 @@ import pytest
 from api.main import COMMANDS, EXPORT, KEYS
 from api.program.groups import Commands, Listed, command_at
 from api.store.sealing_keys import SealingKeysFile, open_seals
-from tests.local import execute
+from tests.local import Where, execute, url_of
 from tests.program import ROOT, as_json, create_key, environment, failed, in_a_process_of_its_own, tallyhold, url
 
 GROUPS: dict[tuple[str, ...], Commands] = {(): COMMANDS, ("keys",): KEYS, ("export",): EXPORT}
@@ -190,10 +190,18 @@ def test_a_setting_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_nobody_unknown_is_forgotten(tmp_path: Path) -> None:
-    db = url(tmp_path / "tallyhold.sqlite")
+def test_nobody_unknown_is_forgotten(where: Where) -> None:
+    db = url_of(where)
     assert tallyhold("keys", "create", "--role", "owner", "--name", "Acme", "--db", db).returncode == 0
-    for named in ("100001", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "Acme", "-"):
+    for named in (
+        "100001",
+        "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+        "Acme",
+        "-",
+        "9" * 30,
+        "0",
+        "\N{ARABIC-INDIC DIGIT ONE}",
+    ):
         failed(tallyhold("forget", "--tester", named, "--db", db), 1, "There is no tester")
 
 
