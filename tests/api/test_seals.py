@@ -428,11 +428,17 @@ def test_history_of_the_forgotten_is_still_replayed(told: Told) -> None:
     assert tables(path) == before
 
 
+def offered_to(tester: Client) -> list[str]:
+    return [each["id"] for each in done(tester.get("/tester/jobs"))["data"]]
+
+
 def test_nobody_writes_about_the_forgotten(told: Told) -> None:
     job_id = told.owner.post_job(2)
     assignment = told.ann.start(job_id)
-    told.forget(told.ann)
     other = told.owner.post_job(1)
+    assert other in offered_to(told.ann)
+    told.forget(told.ann)
+    assert (offered_to(told.ann), other in offered_to(told.ben)) == ([], True)
     rehearsals: tuple[Json, ...] = ({}, {"dryRun": "true"})
     for rehearsal in rehearsals:
         submitted = told.ann.post(f"/tester/assignments/{assignment}/submit", ANSWERS, **rehearsal)

@@ -15,6 +15,7 @@ from api.http.schemas.tester import (
 from api.service import tester as use_cases
 from api.service.committer import Reply
 from api.service.ids import new_id
+from api.service.reads import Page
 from domain import errors as e
 from domain.access.events import Role
 from domain.errors import invalid
@@ -24,9 +25,12 @@ TESTER = (Role.TESTER,)
 
 
 async def _offered(call: Call) -> Shown:
-    reads, now = call.service.reads, call.service.committer.now()
-    page = reads.offered_jobs(call.principal.id, now, call.page_after("offered"), call.query.limit)
-    return call.page("offered", page)
+    tester_id, after = call.principal.id, call.page_after("offered")
+    if await call.service.is_erased(tester_id):
+        return call.page("offered", Page([], None))  # who was forgotten may take none
+    await call.service.catch_up()  # to ask that may have taken its time
+    now = call.service.committer.now()
+    return call.page("offered", call.service.reads.offered_jobs(tester_id, now, after, call.query.limit))
 
 
 async def _take(call: Call) -> Reply:
