@@ -201,12 +201,11 @@ class Endpoint:
         self._access_log.write(scope["method"], scope["path"], answer, time.perf_counter() - began)
 
     async def _refuse(self, scope: Scope, answer: "_Answer", refusal: Refusal) -> None:
-        if answer.status:  # the response has begun: the connection is all that can be ended
+        if not await answer.refuse(refusal):
             log.warning("an answer broke off: %s", refusal.detail, extra={"requestId": answer.request_id})
             return
         if isinstance(refusal, NotAuthenticated):
             answer.principal = _NOBODY  # whose key it was says nothing of who has shown it
-        await answer.refuse(refusal)
         self._note(scope, answer, refusal)
 
     def _note(self, scope: Scope, answer: "_Answer", refusal: Refusal) -> None:
@@ -561,9 +560,10 @@ class _Answer:
         await self._send(self._start(shown.status, content_type, headers))
         await self._stream(shown.pieces, shown.holds_snapshot)
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: Refusal) -> bool:
+        """Say why not; false where the response has begun: then the connection is all that can be ended."""
         if self.status:
-            return  # the response has begun: the connection is all that can be ended
+            return False
         status, body = problem(refusal, self.request_id)
         self.code = refusal.code
         headers = []
@@ -576,6 +576,7 @@ class _Answer:
         if (seconds := RETRY_AFTER_SECONDS.get(type(refusal))) is not None:
             headers.append((b"retry-after", b"%d" % seconds))
         await self._whole(status, _encode(body), _PROBLEM, headers)
+        return True
 
     async def fail(self) -> None:
         if self.status:
