@@ -264,11 +264,12 @@ def asked(owner: Client, tester: Client) -> tuple[Client, str]:
         {"stars": 3, "pick": ["b"], "price": 7, "text": "", "why/~": None},
     ],
 )
-def test_answers_that_fit_are_shown_as_they_were_given(
-    platform: Platform, asked: tuple[Client, str], answers: Json
-) -> None:
+def test_answers_that_fit_are_shown_as_they_were_given(owner: Client, asked: tuple[Client, str], answers: Json) -> None:
     tester, assignment = asked
-    done(submit(tester, assignment, answers))
+    job_id = done(submit(tester, assignment, answers))["jobId"]
+    (variant,) = owner.job(job_id)["variants"]
+    given = {question: answer for question, answer in answers.items() if answer is not None}
+    assert [each["feedbackData"]["answers"] for each in variant["completedAssignments"]] == [given]
 
 
 @pytest.mark.parametrize(
