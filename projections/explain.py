@@ -70,7 +70,7 @@ def steps(event: Any, rule: Rule, before: Sequence[Recorded[Any]]) -> list[Step]
     return list(_STEPS[type(event)](_Case(event, rule, before)))
 
 
-def terms_of(event: Any, before: Sequence[Recorded[Any]]) -> dict[str, Any] | None:
+def terms_of(before: Sequence[Recorded[Any]]) -> dict[str, Any] | None:
     """What the job's first event has pinned of all that money depends on; null where no job is concerned."""
     if not before or not isinstance(before[0].event, job.Created):
         return None

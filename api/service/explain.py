@@ -29,7 +29,7 @@ def explain_entry(audit: AuditReads, entry: int, shown_to: UUID | None) -> dict[
         "rule": explain.rule_view(event, rule),
         "steps": [{"text": step.text, "cents": step.cents} for step in explain.steps(event, rule, before)],
         "measured": explain.measured(event, before),
-        "terms": explain.terms_of(event, before),
+        "terms": explain.terms_of(before),
         "event": recorded_view(recorded, key_shown_to=shown_to),
         "command": recorded_view(audit.first_of_command(recorded), key_shown_to=shown_to),
         "actor": {

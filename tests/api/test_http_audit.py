@@ -28,7 +28,7 @@ def checkpoint(auditor: Client) -> tuple[int, bytes]:
     return opened.size, opened.root
 
 
-def test_every_event_is_proved_to_be_in_the_log(platform: Platform, owner: Client, auditor: Client) -> None:
+def test_every_event_is_proved_to_be_in_the_log(owner: Client, auditor: Client) -> None:
     owner.post_job()
     size, root = checkpoint(auditor)
     for position in {1, size // 2, size}:

@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[tuple[OwnServer, str]]:
+def own() -> Iterator[tuple[OwnServer, str]]:
     """A server that the test may stop, and a database on it."""
     with own_server() as server:
         yield server, server.url

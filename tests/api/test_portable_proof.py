@@ -195,7 +195,7 @@ def test_what_is_nested_without_end_is_told(file: Path, document: bytes) -> None
     failed(called("verify-proof", str(file)), 1, "cannot be read")
 
 
-def test_half_a_proof_and_one_of_something_else_are_told(file: Path, key: Path, job_id: str, tmp_path: Path) -> None:
+def test_half_a_proof_and_one_of_something_else_are_told(file: Path, job_id: str, tmp_path: Path) -> None:
     other = str(UUID(int=9))
     failed(called("verify-proof", str(file), "--job", other), 1, f"a proof of job {job_id}, not of job {other}")
     failed(called("verify-proof", str(file), "--tester", job_id), 1, f"a proof of job {job_id}, not of tester")

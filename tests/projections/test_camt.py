@@ -5,7 +5,6 @@ import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC
 from io import BytesIO
-from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -180,7 +179,7 @@ def test_two_gigabytes_are_refused_by_line_in_the_memory_of_one_entry(
         tracemalloc.stop()
 
 
-def test_files_are_told_apart_by_what_is_in_them(tmp_path: Path) -> None:
+def test_files_are_told_apart_by_what_is_in_them() -> None:
     def opened(text: str) -> StatementFile:
         return StatementFile("a", "a", lambda: BytesIO(text.encode()), UTC)
 
