@@ -19,25 +19,41 @@ R = TypeVar("R")
 SMALL_CACHE_KIB = 2_048
 LATEST_CHECKPOINT_PAGES = 64_000
 """A connection that serves makes a checkpoint itself once the log is as long as this: the thread has not kept up."""
+_OURS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What was asked is wrong, not the store: a bug of ours."""
+
+
+def _told(error: sqlite3.Error) -> StoreBusy | StoreFailed:
+    """SQLite's error in the words of the port."""
+    code: int = getattr(error, "sqlite_errorcode", 0)  # what Python itself cannot read has none
+    is_busy = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return StoreBusy(str(error)) if is_busy else StoreFailed(str(error))
 
 
 def translated(method: Callable[P, R]) -> Callable[P, R]:
-    """SQLite's errors in the words of the port."""
+    """A method that raises StoreBusy and StoreFailed for SQLite's errors."""
 
     @wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise StoreBusy(str(error)) from error
-            raise StoreFailed(str(error)) from error
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError):
-            raise  # what was asked is wrong, not the store: a bug of ours
+        except _OURS:
+            raise
         except sqlite3.Error as error:
-            raise StoreFailed(str(error)) from error
+            raise _told(error) from error
 
     return call
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    """The same for what is done within."""
+    try:
+        yield
+    except _OURS:
+        raise
+    except sqlite3.Error as error:
+        raise _told(error) from error
 
 
 class SQLiteSession:
@@ -135,12 +151,13 @@ class SQLiteReader:
 
     @contextmanager
     def stream(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Iterator[Any]]:
-        cursor = self._connection.execute(sql, params)
-        try:
-            yield cursor
-        finally:
-            with suppress(sqlite3.ProgrammingError):  # an iterator that was left may be ended after the connection
-                cursor.close()
+        with _translating():
+            cursor = self._connection.execute(sql, params)
+            try:
+                yield cursor
+            finally:
+                with suppress(sqlite3.ProgrammingError):  # an iterator that was left may be ended after the connection
+                    cursor.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -148,7 +165,8 @@ class SQLiteReader:
         try:
             yield
         finally:
-            self._connection.execute("COMMIT")
+            if self._connection.in_transaction:  # some errors have ended it
+                self._connection.execute("ROLLBACK")  # to commit fails once something damaged was read
 
     def another(self) -> "SQLiteReader":
         assert self._path is not None, "a database in memory has one connection"

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from api.cli.demo import _farewell
 from api.main import app
+from api.service.ports import StoreFailed
 from api.settings import sqlite_path
 from api.store.databases import SQLiteDatabase
 from domain.access.events import Role
@@ -248,6 +249,19 @@ def damage(file: Path, table: str | None) -> None:
     with file.open("r+b") as opened:
         opened.seek((root - 1) * PAGE)
         opened.write(b"\xa5" * PAGE)
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"), [("SELECT * FROM principals", "malformed"), ("SELECT CAST(x'ff' AS TEXT)", "Could not decode")]
+)
+def test_whoever_reads_what_is_damaged_is_told_in_the_words_of_the_port(file: Path, sql: str, words: str) -> None:
+    damage(file, "principals")
+    with closing(SQLiteDatabase(file).reader()) as reader:
+        with pytest.raises(StoreFailed, match=words):
+            reader.rows(sql)
+        for _ in range(2):
+            with pytest.raises(StoreFailed, match=words), reader.snapshot(), reader.stream(sql) as rows:
+                list(rows)
 
 
 @pytest.mark.parametrize(
