@@ -78,6 +78,7 @@ class Evidence:
         self.turn: AbstractAsyncContextManager[None] = nullcontext() if digest.waits else asyncio.Lock()
         """Held by who writes, where one writer shuts out the others: each then waits its turn, and none starves."""
         self._stepping = asyncio.Lock()
+        self._keeping = asyncio.Lock()
         self.refusals = RefusalLog()
         self._seen = -1
         self._is_quiet = False
@@ -149,6 +150,10 @@ class Evidence:
         Raises StoreBusy or StoreFailed; they are then written the next time. Those that the store refuses for what
         is in them are dropped and counted: it would never take them.
         """
+        async with self._keeping:  # whoever lists them waits for those that somebody else is writing
+            await self._keep_refusals(now)
+
+    async def _keep_refusals(self, now: Instant) -> None:
         notes, dropped = self.refusals.taken()
         if not notes and not dropped and now - self._forgotten_at < HOUR:
             return

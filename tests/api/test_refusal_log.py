@@ -1,5 +1,6 @@
 """Refusals are written in batches, bounded in memory and on disk; what is dropped is counted."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -79,6 +80,21 @@ def test_what_cannot_be_written_now_is_written_later(local: Local, monkeypatch: 
 
     def fails(*_: object) -> None:
         raise StoreFailed("the disk is full")
+
+    run(story())
+
+
+def test_who_lists_them_waits_for_those_that_are_being_written(local: Local) -> None:
+    evidence = local.service.evidence
+
+    async def story() -> None:
+        evidence.refusals.add(note(NOW, 1))
+        async with evidence.turn:
+            writing, listing = (asyncio.create_task(evidence.keep_refusals(NOW)) for _ in range(2))
+            await asyncio.sleep(0.01)
+        await listing
+        assert paths(local) == ["/jobs/1"]
+        await writing
 
     run(story())
 
