@@ -8,8 +8,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.http.access_log import AccessLog
 from api.http.cursors import Cursors
+from api.http.presence import ClientGone, while_there
 from api.http.problems import (
     RETRY_AFTER_SECONDS,
     MethodNotAllowed,
@@ -76,10 +77,6 @@ _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="sorted").encode
 Headers = Mapping[bytes, bytes]
 T = TypeVar("T")
-
-
-class _ClientGone(Exception):
-    """The connection ended before the request was whole."""
 
 
 class RouteTable:
@@ -185,8 +182,9 @@ class Endpoint:
             await self._answer(scope, headers, receive, answer)
         except Refusal as refusal:
             await self._refuse(scope, answer, refusal)
-        except _ClientGone:
-            return  # nobody is left to be answered
+        except ClientGone:
+            if not answer.status:
+                return  # nobody is left to be answered
         except (StoreBusy, StoreFailed):
             log.warning("the store could not be read", extra={"requestId": request_id}, exc_info=True)
             await answer.refuse(Unavailable("The database does not answer; try again in some seconds."))
@@ -259,11 +257,16 @@ class Endpoint:
             return
         # The log is asked only if the read has waited, be it for its turn: until then the first look holds.
         self._check_key(route, shown)
-        if outcome.pieces is not None:
-            outcome = replace(outcome, pieces=self._while_good(route, shown, outcome.pieces))
-        await answer.show(outcome, position if outcome.position is None else outcome.position)
+        position = position if outcome.position is None else outcome.position
+        if outcome.pieces is None:
+            await answer.show(outcome, position)
+            return
+        with closing(self._while_good(route, shown, outcome.pieces)) as pieces:
+            outcome = replace(outcome, pieces=pieces)
+            async with while_there(receive):
+                await answer.show(outcome, position)
 
-    def _while_good(self, route: Route, shown: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _while_good(self, route: Route, shown: bytes, pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
         """Pieces of an answer for as long as the key is good. Raises NotAuthenticated."""
         for piece in pieces:
             self._check_key(route, shown)
@@ -511,7 +514,7 @@ async def _whole_body(receive: Receive) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _ClientGone
+            raise ClientGone
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BODY_BYTES:
@@ -558,7 +561,7 @@ class _Answer:
             return
         self.status = shown.status
         await self._send(self._start(shown.status, content_type, headers))
-        await self._stream(shown.pieces, shown.holds_snapshot)
+        await self._stream(iter(()) if self._head_only else shown.pieces, shown.holds_snapshot)
 
     async def refuse(self, refusal: Refusal) -> bool:
         """Say why not; false where the response has begun: then the connection is all that can be ended."""

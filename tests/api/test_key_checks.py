@@ -178,7 +178,8 @@ class Request:
 
     async def _answer(self) -> None:
         async def receive() -> Message:
-            raise AssertionError("A read has no body.")
+            await asyncio.sleep(60)
+            raise AssertionError("waited for too long")
 
         await self._endpoint.handle(self._scope, receive, self.sent.put)
         await self.sent.put(None)

@@ -1,0 +1,107 @@
+"""What is done for one client alone ends when that client goes away."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.types import Message
+
+from api.http.access_log import AccessLog
+from api.http.app import Endpoint
+from api.http.rate_limit import RateLimit
+from api.http.routes import ROUTES, events
+from api.service.access import register_with_key
+from domain.access.events import Role
+from tests.local import Local, Where, issue_keys, run
+
+EVENTS = 50
+ON_ITS_WAY = 5
+"""Messages that may still be made for a client who has gone."""
+SOON_SECONDS = 10
+
+
+class Visitor:
+    """A client who goes away after so many messages."""
+
+    def __init__(self, local: Local, key: str, *, stays_for: int) -> None:
+        self._endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
+        self._key = key
+        self._stays_for = stays_for
+        self._gone = asyncio.Event()
+        self.sent: list[Message] = []
+
+    async def ask(self, path: str, query: str = "", method: str = "GET") -> None:
+        """Return when nothing more is done for the request."""
+        scope = {
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(b"authorization", f"Bearer {self._key}".encode())],
+        }
+        begun = False
+
+        async def receive() -> Message:
+            nonlocal begun
+            if not begun:
+                begun = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+            if len(self.sent) == self._stays_for:
+                self.leave()
+
+        async with asyncio.timeout(SOON_SECONDS):
+            await self._endpoint.handle(scope, receive, send)
+
+    def leave(self) -> None:
+        self._gone.set()
+
+
+def visited(where: Where, role: Role, story: Callable[[Local, str], Coroutine[Any, Any, None]]) -> None:
+    """A story of a local and of somebody's key."""
+
+    async def whole() -> None:
+        async with Local(where) as local:
+            issued = await local.ask(register_with_key(role, "Otto"))
+            await story(local, msgspec.json.decode(issued.body)["key"])
+
+    run(whole())
+
+
+@pytest.fixture
+def long_log(where: Where, monkeypatch: pytest.MonkeyPatch) -> Where:
+    monkeypatch.setattr(events, "AT_ONCE", 1)
+    issue_keys(where, {f"Olga {number}": Role.OWNER for number in range(EVENTS)})
+    return where
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_stream_ends_with_its_connection(long_log: Where, form: str) -> None:
+    async def story(local: Local, key: str) -> None:
+        stays, leaves = Visitor(local, key, stays_for=0), Visitor(local, key, stays_for=3)
+        await stays.ask("/audit/events", f"format={form}")
+        assert len(stays.sent) > EVENTS and not stays.sent[-1].get("more_body", False)
+        await leaves.ask("/audit/events", f"format={form}")
+        assert len(leaves.sent) <= 3 + ON_ITS_WAY
+
+    visited(long_log, Role.AUDITOR, story)
+
+
+def test_the_head_of_a_stream_reads_nothing(long_log: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise AssertionError("Nobody is shown it.")
+
+    async def story(local: Local, key: str) -> None:
+        monkeypatch.setattr(local.audit, "events", fails)
+        visitor = Visitor(local, key, stays_for=0)
+        await visitor.ask("/audit/events", "format=csv", method="HEAD")
+        start, end = visitor.sent
+        assert (start["status"], end["body"]) == (200, b"")
+
+    visited(long_log, Role.AUDITOR, story)
