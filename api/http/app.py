@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
@@ -246,7 +246,8 @@ class Endpoint:
             position = None
             if not route.is_command:
                 position = await self._position(route)
-            outcome = await route.handle(call)
+            async with while_there(receive) if route.waits else nullcontext():
+                outcome = await route.handle(call)
         except (NotAuthenticated, Unavailable, Overloaded):
             raise
         except Refusal:

@@ -104,7 +104,7 @@ class Route:
     ``refusals`` are those that the operation itself can raise; those that every such route can are added.
     ``has_location`` and ``has_etag`` tell which headers its success carries; with ``finds`` a 200 says that what it
     should make was there already. ``streams`` are the content types that it answers in besides JSON; without an
-    ``answer``, in these alone.
+    ``answer``, in these alone. What ``waits`` for something to happen is ended with its connection.
     """
 
     method: str
@@ -127,6 +127,7 @@ class Route:
     has_etag: bool = False
     finds: bool = False
     streams: tuple[str, ...] = ()
+    waits: bool = False
     steps: tuple[str, ...] = field(init=False)
     names: tuple[str, ...] = field(init=False)
     """Of the ids in the path."""
@@ -194,6 +195,7 @@ def read(
     refusals: tuple[type[Refusal], ...] = (),
     has_etag: bool = False,
     streams: tuple[str, ...] = (),
+    waits: bool = False,
 ) -> Route:
     """A route that only shows."""
     return Route(
@@ -209,4 +211,5 @@ def read(
         refusals=refusals,
         has_etag=has_etag,
         streams=streams,
+        waits=waits,
     )

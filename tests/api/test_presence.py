@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -13,7 +14,11 @@ from api.http.app import Endpoint
 from api.http.rate_limit import RateLimit
 from api.http.routes import ROUTES, events
 from api.service.access import register_with_key
+from api.service.credits import rehearse_purchase
+from api.service.ids import new_id
+from api.service.jobs import create_job
 from domain.access.events import Role
+from tests.builders import some_terms
 from tests.local import Local, Where, issue_keys, run
 
 EVENTS = 50
@@ -105,3 +110,22 @@ def test_the_head_of_a_stream_reads_nothing(long_log: Where, monkeypatch: pytest
         assert (start["status"], end["body"]) == (200, b"")
 
     visited(long_log, Role.AUDITOR, story)
+
+
+@pytest.mark.parametrize(("path", "query"), [("/jobs/{}/wait", "timeoutMs=60000"), ("/events", "after={}&wait=60000")])
+def test_nobody_is_waited_for_who_has_gone(where: Where, path: str, query: str) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            owner = msgspec.json.decode((await local.ask(register_with_key(Role.OWNER, "Olga"))).body)
+            await local.ask(rehearse_purchase(UUID(owner["principalId"]), new_id(), 100_000))
+            job_id = new_id()
+            end = (await local.ask(create_job(job_id, UUID(owner["principalId"]), some_terms()))).position
+            visitor = Visitor(local, owner["key"], stays_for=0)
+            asked = asyncio.create_task(visitor.ask(path.format(job_id), query.format(end)))
+            await asyncio.sleep(0.1)
+            assert not asked.done()
+            visitor.leave()
+            await asked
+            assert visitor.sent == []
+
+    run(story())

@@ -162,5 +162,6 @@ ROUTES: tuple[Route, ...] = (
         roles=OWNER,
         query=FeedQuery,
         answer=Feed,
+        waits=True,
     ),
 )

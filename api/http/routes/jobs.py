@@ -164,6 +164,7 @@ ROUTES: tuple[Route, ...] = (
         query=WaitQuery,
         answer=JobDetail,
         has_etag=True,
+        waits=True,
     ),
     read(
         "/jobs/{id}/assignments",
