@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from api.http.routes import ROUTES
 from api.http.schemas import common, disputes, job_answers, jobs, money, operator, tester
 from api.http.schemas.base import LARGE_BYTES, Answer, Request, parse_instant, read_json, validate, validate_query
 from api.http.schemas.strict_json import walk
@@ -150,6 +151,25 @@ def test_null_is_as_not_given() -> None:
     without = {**JOB, "variants": [{name: value for name, value in VARIANT.items() if name != "url"}]}
     given = read(jobs.CreateJobBody, {**JOB, **nulls, "variants": [variant]})
     assert given.to_terms(IDS) == read(jobs.CreateJobBody, without).to_terms(IDS)
+
+
+def bodies() -> list[type[BaseModel]]:
+    """The schemas of all bodies, and those within them."""
+    found: list[type[BaseModel]] = []
+    ahead: list[Any] = [route.body for route in ROUTES]
+    for each in ahead:  # which grows meanwhile
+        ahead += get_args(each)
+        if isinstance(each, type) and issubclass(each, BaseModel) and each not in found:
+            found.append(each)
+            ahead += [field.annotation for field in each.model_fields.values()]
+    return found
+
+
+@pytest.mark.parametrize("model", bodies(), ids=lambda model: model.__name__)
+def test_whatever_may_be_left_out_may_be_null(model: type[BaseModel]) -> None:
+    for field in model.model_fields.values():
+        if not field.is_required():
+            TypeAdapter(field.rebuild_annotation()).validate_python(None)
 
 
 @pytest.mark.parametrize("rule", [{"type": "fixed", "amountCents": 3}, {"type": "per_minute", "rateCents": 3}])

@@ -26,8 +26,9 @@ OPERATOR = (Role.OPERATOR,)
 
 async def _run(call: Call) -> Reply:
     body: ReconciliationBody = call.body
+    timezone = body.timezone or "UTC"
     try:
-        zone_of(body.timezone)
+        zone_of(timezone)
     except ValueError as error:
         raise e.invalid("/timezone", str(error)) from None
     await call.service.catch_up()
@@ -35,7 +36,7 @@ async def _run(call: Call) -> Reply:
     if wrong := [e.FieldProblem(f"/{name}", problem) for name, problem in period.problems(now)]:
         raise e.InvalidRequest(wrong)
     statements = [StatementText(one.name, one.content) for one in body.statements or ()]
-    run = await call.service.reconciliations.run(period, statements, body.timezone)
+    run = await call.service.reconciliations.run(period, statements, timezone)
     return await call.command(keep_run(new_id(), run))
 
 

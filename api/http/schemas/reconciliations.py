@@ -25,13 +25,13 @@ class StatementIn(Request):
 class ReconciliationBody(Request):
     """``from``: movement counts from there. ``asOf``: only what had occurred, ``knownAt``: what had been recorded.
 
-    ``timezone``: whose midnights the days of a bank's statement begin at.
+    ``timezone``: whose midnights the days of a bank's statement begin at, UTC unless given.
     """
 
     from_: Annotated[InstantIn | None, Field(alias="from")] = None
     as_of: InstantIn | None = None
     known_at: InstantIn | None = None
-    timezone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
+    timezone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     statements: Annotated[list[StatementIn], Field(max_length=10)] | None = None
 
 
