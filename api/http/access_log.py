@@ -1,7 +1,8 @@
-"""One JSON line a request: who, what, how it went, how long it took. No body, no query, no key."""
+"""One JSON line a request: when, who, what, how it went, how long it took. No body, no query, no key."""
 
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO
 
 import msgspec
@@ -28,6 +29,7 @@ class AccessLog:
         if self._stream is None:
             return
         line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "event": "request",
             "method": method,
             "path": path,
