@@ -1,12 +1,14 @@
 """The HTTP server: uvicorn, told when to refuse, and telling when it listens."""
 
 import asyncio
+import logging
 import os
 import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
 
+import httptools
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
@@ -15,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.http.problems import HeadTooLarge, problem
 from api.service.ids import new_id
 from domain.errors import Refusal, invalid
+
+log = logging.getLogger("tallyhold.http")
 
 GRACE_SECONDS = 8
 """What was accepted has this long to finish after SIGTERM; the process ends within ten seconds."""
@@ -33,6 +37,7 @@ PIECE_BYTES = 16_384
 class Protocol(HttpToolsProtocol):
     """Answers what cannot be read as HTTP as everything else that is wrong: with a problem.
 
+    Takes no offer of another protocol, and reads on in this one: the parser would leave the body to the other.
     Bounds what a client may have us keep for it: the head of a request in size and time, and the requests that wait
     for those before them on their connection.
     """
@@ -40,6 +45,8 @@ class Protocol(HttpToolsProtocol):
     _head_bytes: int | None = None
     """While a head is read, what came since it began, less a piece: the one in which it began may be another's."""
     _head_timer: asyncio.TimerHandle | None = None
+    _is_head_known = False
+    """While the parser is told again how long the body of a request is that it has left."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -58,7 +65,12 @@ class Protocol(HttpToolsProtocol):
             self._limit_head()
 
     def _piece_received(self, piece: bytes) -> None:
-        super().data_received(piece)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(piece)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+            return
         if len(self.pipeline) > MAX_WAITING_REQUESTS:
             self.transport.close()
         elif self._head_bytes is not None:
@@ -66,13 +78,41 @@ class Protocol(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self._refuse_head()
 
+    def _parse(self, piece: bytes) -> None:
+        while piece:
+            try:
+                self.parser.feed_data(piece)
+                break
+            except httptools.HttpParserUpgrade as offer:
+                piece = piece[offer.args[0] :]
+                self._decline()
+
+    def _decline(self) -> None:
+        """Let a parser that knows of no offer read what follows: the request's body, and then other requests."""
+        framing = self._framing()
+        self.parser = httptools.HttpRequestParser(self)
+        if framing:
+            self._is_head_known = True
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
+            self._is_head_known = False
+
+    def _framing(self) -> bytes:
+        """What the head says of the body."""
+        told = (each for each in self.headers if each[0] in (b"content-length", b"transfer-encoding"))
+        return b"".join(b"%b: %b\r\n" % each for each in told)
+
     def on_message_begin(self) -> None:
         self._head_bytes = -PIECE_BYTES
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._end_head()
-        super().on_headers_complete()
+        if not self._is_head_known:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not (self.parser.should_upgrade() and self._framing()):
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -109,6 +149,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         request_id = new_id().hex
+        log.warning("a request could not be read: %s", refusal.detail, extra={"requestId": request_id})
         status, said = problem(refusal, request_id)
         body = msgspec.json.encode(said)
         head = (

@@ -1,4 +1,7 @@
-"""What one connection may have the server keep is bounded: requests that wait, the size of a head, and its time."""
+"""What one connection may have the server keep is bounded: requests that wait, the size of a head, and its time.
+
+And another protocol that a client offers is none of ours.
+"""
 
 import asyncio
 import json
@@ -6,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -55,9 +58,12 @@ class Connection:
         self._protocol = Protocol(config, self._state, {}, asyncio.get_running_loop())
         self._protocol.connection_made(self.transport)
 
-    async def _app(self, scope: Scope, _: Receive, send: Send) -> None:
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked.append(scope["path"])
         await self._go_on.acquire()
+        await self._answer(send)
+
+    async def _answer(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
@@ -86,9 +92,21 @@ class Connection:
             await task
 
 
-def connected(story: Callable[[Connection], Awaitable[None]]) -> None:
+class Reader(Connection):
+    """Requests are answered as soon as their bodies are whole."""
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message: Message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        self.asked.append(f"{scope['method']} {scope['path']} {body.decode()}")
+        await self._answer(send)
+
+
+def connected(story: Callable[[Any], Awaitable[None]], kind: type[Connection] = Connection) -> None:
     async def whole() -> None:
-        connection = Connection()
+        connection = kind()
         await story(connection)
         await connection.end()
 
@@ -173,6 +191,18 @@ def test_a_head_within_its_size_is_read_after_whatever_came_before(piece: int) -
     connected(story)
 
 
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"GET /" + b"x" * 200_000])
+def test_what_cannot_be_read_can_be_found_in_the_logs(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(sent)
+        head, _, body = connection.transport.written.partition(b"\r\n\r\n")
+        (record,) = caplog.records
+        assert record.__dict__["requestId"] == json.loads(body)["requestId"]
+        assert "x-request-id: " + record.__dict__["requestId"] in head.decode()
+
+    connected(story)
+
+
 def test_no_earlier_request_is_answered_with_the_refusal_of_a_later_head() -> None:
     async def story(connection: Connection) -> None:
         connection.comes(REQUEST + b"GET /" + b"x" * 2 * (MAX_HEAD_BYTES + PIECE_BYTES))
@@ -222,3 +252,38 @@ def test_a_head_that_is_not_read_yet_is_not_late() -> None:
         assert not connection.is_open
 
     connected(story)
+
+
+# -- offers of another protocol ----------------------------------------------------------------------------------------
+
+OFFERS = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n",
+    "websocket": b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: YQ==\r\n",
+}
+BODIES = {
+    "none": (b"", b"", ""),
+    "empty": (b"Content-Length: 0\r\n", b"", ""),
+    "whole": (b"Content-Length: 20\r\n", b"GET /y HTTP/1.1\r\n\r\nz", "GET /y HTTP/1.1\r\n\r\nz"),
+    "chunked": (b"Transfer-Encoding: chunked\r\n", b"3\r\na=1\r\n2\r\n&b\r\n0\r\n\r\n", "a=1&b"),
+}
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("offer", OFFERS)
+def test_an_offer_of_another_protocol_changes_nothing(offer: str, body: str, piece: int) -> None:
+    framing, content, read = BODIES[body]
+    offering = b"POST /x HTTP/1.1\r\n" + OFFERS[offer] + framing + b"\r\n" + content
+    plain = b"POST /z HTTP/1.1\r\n" + framing + b"\r\n" + content
+
+    async def story(connection: Reader) -> None:
+        sent = offering + plain + offering
+        for place in range(0, len(sent), piece):
+            connection.comes(sent[place : place + piece])
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert connection.asked == [f"POST /x {read}", f"POST /z {read}", f"POST /x {read}"]
+        assert connection.is_open
+        assert connection.transport.written.count(b"HTTP/1.1 204") == 3
+
+    connected(story, Reader)
