@@ -111,9 +111,9 @@ async def _feed(call: Call) -> Shown:
     types = None if query.types is None else frozenset(query.types.split(","))
     wanted = EventFilter(subject=call.principal.id, types=types)
     deadline = service.real_time() + query.wait / 1_000
-    watch = service.watch(EVERYTHING)
-    with watch:
-        while True:
+    while True:
+        watch = service.watch(EVERYTHING)
+        with watch:
             await service.catch_up()
             position = service.reads.position()
             page = service.audit.events(wanted, after, position, query.limit)
