@@ -19,6 +19,7 @@ from domain.books.commands import CloseMonth
 from domain.books.events import Remedy
 from domain.errors import InvalidState
 from domain.recorded import CONSOLE
+from domain.times import Instant
 from projections.reconcile.breaks import Break
 from projections.reconcile.period import Period
 from projections.statements.months import Month
@@ -40,7 +41,8 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
     if not files:
         _check_kept_runs(service, month)
     statements = read_statements(files, month.timezone)
-    first = _look(look, month, statements)
+    now = service.committer.now()
+    first = _look(look, month, now, statements)
     await _refuse_open(service, first)
     booked = 0
     coming = first.bookings()
@@ -49,7 +51,7 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
         booked += msgspec.json.decode(reply.body)["booked"]
     last = first
     if booked:
-        last = _look(look, month, statements)
+        last = _look(look, month, now, statements)
         await _refuse_open(service, last)
     run_id = new_id()
     await service.command(keep_run(run_id, last.kept), Context(CONSOLE))
@@ -70,10 +72,10 @@ def _closing(month: Month, position: int, root: str) -> CloseMonth:
     )
 
 
-def _look(look: Look, month: Month, statements: Statements) -> Run:
+def _look(look: Look, month: Month, now: Instant, statements: Statements) -> Run:
     period = Period(begins=month.begins, as_of=month.ends - 1)
     with look() as replay:
-        return run(replay.events(replay.told.position), replay.told, period, statements, timezone=month.timezone)
+        return run(replay.events(replay.told.position), replay.told, period, now, statements, timezone=month.timezone)
 
 
 async def _refuse_open(service: Service, made: Run) -> None:

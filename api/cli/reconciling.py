@@ -10,6 +10,7 @@ from api.cli.export import ExportFailed, write_text
 from api.service.reconciliations import program
 from domain.books.events import Reconciled, ToldByStatement
 from domain.recorded import Recorded
+from domain.times import Instant
 from projections.reconcile.files import FileRead, Lines, StatementFile, sorted_lines
 from projections.reconcile.kept import kept
 from projections.reconcile.page import run_page
@@ -58,13 +59,14 @@ def run(
     log: Iterable[Recorded[Any]],
     told: Snapshot,
     period: Period,
+    now: Instant,
     statements: Statements,
     *,
     timezone: str,
     fee_basis_points: int | None = None,
 ) -> Run:
     """Reconcile. Raises StatementWrong."""
-    result = reconcile(log, told, period, statements.lines.gateway, statements.lines.bank, fee_basis_points)
+    result = reconcile(log, told, period, now, statements.lines.gateway, statements.lines.bank, fee_basis_points)
     parameters = {
         "from": iso_or_none(period.begins),
         "asOf": iso_or_none(period.as_of),

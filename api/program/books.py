@@ -118,11 +118,12 @@ def reconcile_command(
         given = (("from", from_), ("as-of", as_of), ("known-at", known_at))
         period = Period(*(_time(option, text, zone) for option, text in given))
         with log_of(settings) as log, snapshot(database_at(settings).reader()) as told, progress("reconciling") as bar:
-            for name, problem in period.problems(_now(told)):
+            now = _now(told)
+            for name, problem in period.problems(now):
                 raise WrongSettings(f"The option --{_OPTIONS[name]} {problem}.")
             events = log.events(told.position, bar)
             statements = read_statements(statement or [], timezone)
-            made = run(events, told, period, statements, timezone=timezone, fee_basis_points=fee_basis_points)
+            made = run(events, told, period, now, statements, timezone=timezone, fee_basis_points=fee_basis_points)
         # The log keeps a run for ever: before that come the files, for which there may be no place.
         if out is not None:
             write_evidence(out, made.result, made.document)

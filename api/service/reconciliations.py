@@ -20,6 +20,7 @@ from domain.books.events import Reconciled
 from domain.errors import InvalidState, invalid
 from domain.ids import case_stream
 from domain.recorded import Recorded
+from domain.times import Instant
 from projections.reconcile.files import Lines, StatementFile, sorted_lines
 from projections.reconcile.kept import kept
 from projections.reconcile.period import Period
@@ -47,8 +48,9 @@ class StatementText:
 class Reconciliations:
     """One replay at a time in a process, in a thread of its own."""
 
-    def __init__(self, replays: Replays, is_closing: Callable[[], bool]) -> None:
+    def __init__(self, replays: Replays, now: Callable[[], Instant], is_closing: Callable[[], bool]) -> None:
         self._replays = replays
+        self._now = now
         self._is_closing = is_closing
         self._running = asyncio.Lock()
 
@@ -58,9 +60,9 @@ class Reconciliations:
         if self._running.locked():
             raise Overloaded("A reconciliation is under way; try again in some seconds.")
         async with self._running:
-            return await asyncio.to_thread(self._run, period, statements, timezone)
+            return await asyncio.to_thread(self._run, period, self._now(), statements, timezone)
 
-    def _run(self, period: Period, statements: Sequence[StatementText], timezone: str) -> Reconciled:
+    def _run(self, period: Period, now: Instant, statements: Sequence[StatementText], timezone: str) -> Reconciled:
         with self._replays.replay() as replay:
             if replay.told.position > MAX_EVENTS:
                 raise InvalidState(f"The log has more than {MAX_EVENTS:,} events; use tallyhold reconcile --keep.")
@@ -68,7 +70,7 @@ class Reconciliations:
             lines = _read(files)
             log = self._napping(replay.events(replay.told.position))
             try:
-                result = reconcile(log, replay.told, period, lines.gateway, lines.bank)
+                result = reconcile(log, replay.told, period, now, lines.gateway, lines.bank)
             except StatementWrong as error:
                 raise invalid("/statements", str(error)) from None
         read = [file.read() for file in files]

@@ -92,7 +92,7 @@ class Service:
         self.gateway_book = gateway_book
         self.purchases = Purchases(self.committer, gateway)
         self.proofs = Proofs()
-        self.reconciliations = Reconciliations(replays, lambda: self.is_closing)
+        self.reconciliations = Reconciliations(replays, self.committer.now, lambda: self.is_closing)
         self.changes = RecentChanges(reads)
         self.key_ring = KeyRing(reads, self.changes)
         self.kept_views = KeptViews(reads, self.changes)

@@ -44,7 +44,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a reconciliation found. ``ends`` is the instant for which it speaks."""
+    """What a reconciliation found. ``ends`` is the instant for which it speaks: the end of its period, or now."""
 
     position: int
     root: str
@@ -81,17 +81,19 @@ def reconcile(
     log: Iterable[Recorded[Any]],
     told: Snapshot,
     period: Period,
+    now: Instant,
     statement: Iterable[StatementLine] | None = None,
     bank: Iterable[BankLine] | None = None,
     fee_basis_points: int | None = None,
 ) -> Result:
     """Read a log up to the position of a snapshot of the read models, and compare. Raises StatementWrong.
 
-    The read models are compared as they stood at that position; all else is of the period.
+    The read models are compared as they stood at that position; all else is of the period. What is missing grows old
+    until ``now``, the platform's time, also while nothing is written.
     """
     gateway = None if statement is None else Gateway(statement, period)
     at_bank = None if bank is None else Bank(bank, period)
-    run = _Run(told, period, gateway, at_bank, Jobs(fee_basis_points, period.begins))
+    run = _Run(told, period, now, gateway, at_bank, Jobs(fee_basis_points, period.begins))
     try:
         for recorded in log:
             run.see(recorded)
@@ -103,9 +105,18 @@ def reconcile(
 class _Run:
     """All checks of one reconciliation."""
 
-    def __init__(self, told: Snapshot, period: Period, gateway: Gateway | None, bank: Bank | None, jobs: Jobs) -> None:
+    def __init__(
+        self,
+        told: Snapshot,
+        period: Period,
+        now: Instant,
+        gateway: Gateway | None,
+        bank: Bank | None,
+        jobs: Jobs,
+    ) -> None:
         self._told = told
         self._period = period
+        self._at = max(now, told.last_time)
         self._gateway = gateway
         self._bank = bank
         self._jobs = jobs
@@ -161,7 +172,7 @@ class _Run:
 
     def result(self) -> Result:
         period = self._period
-        ends = min(t for t in (period.as_of, period.known_at, self._told.last_time) if t is not None)
+        ends = min(t for t in (period.as_of, period.known_at, self._at) if t is not None)
         left = self._settled.left(self._breaks(ends))
         breaks = sorted(left, key=lambda one: (one.positions or (0,), one.category, one.subject))
         return Result(

@@ -31,7 +31,7 @@ from tests.given import NOW
 from tests.local import HandClock, Where, database, master_key_of_locals, new_database, query, url_of
 from tests.program import failed, tallyhold
 from tests.simulation.books import File
-from tests.simulation.commands import Withdraw
+from tests.simulation.commands import Buy, Withdraw
 from tests.simulation.drivers import TESTERS, InProcess
 from tests.simulation.history import SPELL, history
 from tests.simulation.outside import GatewayLine, bank_lines, camt_053, gateway_csv, gateway_lines
@@ -88,7 +88,8 @@ def close_it(driver: InProcess, month: Month, *files: Path) -> Json:
 def reconciled(driver: InProcess, period: Period, *files: Path) -> Any:
     with SQLReplays(database(driver.path).reader).replay() as replay:
         statements = read_statements(files, "UTC")
-        return run(replay.events(replay.told.position), replay.told, period, statements, timezone="UTC")
+        log, now = replay.events(replay.told.position), driver.now()
+        return run(log, replay.told, period, now, statements, timezone="UTC")
 
 
 def position(driver: InProcess) -> int:
@@ -238,6 +239,24 @@ def test_what_a_statement_told_stays_open_until_another_one_is_looked_at(lived: 
             close_it(lived, JANUARY)
     lived.run(keep(whole, [file_of(tmp_path, lines)]))
     assert close_it(lived, JANUARY)["month"] == "2025-01"
+
+
+def test_what_is_missing_grows_old_also_where_nothing_else_happens(tmp_path: Path) -> None:
+    """A purchase of the 5th that the gateway never charged is not on its way at the end of the month."""
+    where = tmp_path / "tallyhold.sqlite"
+    new_database(where, JANUARY.begins)
+    with closing(InProcess(where, HandClock(JANUARY.begins + 4 * DAY), watched=False)) as driver:
+        driver.ask(Buy("Olga", 5_000))
+        nothing = file_of(tmp_path, [])
+        driver.move_to(JANUARY.begins + 5 * DAY)
+        now = reconciled(driver, Period(), nothing)
+        assert [(one.category, one.since) for one in now.result.breaks] == [("timing", JANUARY.begins + 4 * DAY)]
+        assert now.document["log"]["endsAt"] == "2025-01-06T00:00:00Z"
+        driver.move_to(JANUARY.ends + 3 * DAY)
+        with pytest.raises(InvalidState, match="one break is open"):
+            close_it(driver, JANUARY, nothing)
+        ((item,),) = query(where, "SELECT item FROM reconciliations")
+        assert json.loads(item)["endsAt"] == "2025-01-31T23:59:59.999Z"
 
 
 def test_a_statement_is_read_once(lived: InProcess, tmp_path: Path) -> None:

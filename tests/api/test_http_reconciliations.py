@@ -231,7 +231,7 @@ def test_commands_go_on_while_a_replay_is_under_way_and_no_second_one_begins(whe
     async def story() -> None:
         async with Local(where) as local:
             held = Held(where)
-            runs = Reconciliations(held, lambda: False)
+            runs = Reconciliations(held, local.service.committer.now, lambda: False)
             under_way = asyncio.create_task(runs.run(Period(), []))
             await asyncio.to_thread(held.began.wait, 30)
             assert (await local.ask(rehearse_purchase(uuid4(), uuid4(), 500))).position == 2
@@ -276,7 +276,8 @@ def test_a_log_that_is_too_long_and_a_service_that_ends_are_told(
         async with Local(where) as local:
             await local.ask(rehearse_purchase(uuid4(), uuid4(), 500))
             with pytest.raises(Unavailable):
-                await Reconciliations(SQLReplays(database(where).reader), lambda: True).run(Period(), [])
+                replays = SQLReplays(database(where).reader)
+                await Reconciliations(replays, local.service.committer.now, lambda: True).run(Period(), [])
             monkeypatch.setattr(reconciliations, "MAX_EVENTS", 1)
             with pytest.raises(InvalidState, match="tallyhold reconcile --keep"):
                 await local.service.reconciliations.run(Period(), [])

@@ -210,7 +210,7 @@ def test_a_log_that_grows_meanwhile_is_compared_as_it_was(path: Path) -> None:
                     assert driver.ask(Buy("Olga", 5_000)) is None
                 yield one
 
-        result = reconcile(growing(), began, Period())
+        result = reconcile(growing(), began, Period(), driver.now())
         assert result.breaks == ()
         assert result.events == began.position < driver.local.reads.position()
 

@@ -100,7 +100,7 @@ class World:
 
     def run(self) -> Result:
         left = [one for one in self.log if one.event_id not in self.gone]
-        return reconcile(left, self.told, Period(), self._gateway(), self._bank())
+        return reconcile(left, self.told, Period(), self.ends, self._gateway(), self._bank())
 
     def _gateway(self) -> Iterator[StatementLine]:
         charges = [
