@@ -38,9 +38,8 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
     """
     await service.committer.catch_up()
     await service.command(close_month(_closing(month, 0, "")), Context(CONSOLE, dry_run=True))
-    if not files:
-        _check_kept_runs(service, month)
     statements = read_statements(files, month.timezone)
+    _check_kept_runs(service, month, statements)
     now = service.committer.now()
     first = _look(look, month, now, statements)
     await _refuse_open(service, first)
@@ -96,11 +95,13 @@ def _open(made: Run) -> Iterator[Break]:
     return (one for one in made.result.breaks if one.remedy is not Remedy.WAIT)
 
 
-def _check_kept_runs(service: Service, month: Month) -> None:
-    """Without a statement the breaks that others have told of are as open as they were."""
-    found = service.reads.open_breaks(month.ends)
+def _check_kept_runs(service: Service, month: Month, statements: Statements) -> None:
+    """Of the side that gives no statement the breaks that others have told of are as open as they were."""
+    found = service.reads.open_breaks(
+        month.ends, of_gateway=statements.lines.gateway is None, of_bank=statements.lines.bank is None
+    )
     if found is not None:
         run_id, count = found
         what = "a break is open" if count == 1 else f"{count} breaks are open"
         what += f", as reconciliation {run_id} has found"
-        raise InvalidState(f"The month is not closed: {what}; have them settled, or give --statement.")
+        raise InvalidState(f"The month is not closed: {what}; have it settled, or give a statement of that side.")

@@ -342,13 +342,13 @@ class SQLReads:
         row = self._one("SELECT breaks FROM reconciliations WHERE run_id = ?", str(run_id))
         return None if row is None else row[0]
 
-    def open_breaks(self, before: Instant) -> tuple[UUID, int] | None:
-        """How many breaks that statements tell of, and that began before an instant, are neither settled nor such as go
-        away by themselves, with the last run that has found one; null where there are none.
+    def open_breaks(self, before: Instant, *, of_gateway: bool, of_bank: bool) -> tuple[UUID, int] | None:
+        """How many breaks of which statements of the gateway or of the bank tell, and that began before an instant, are
+        neither settled nor such as go away by themselves, with the last run that has found one; null where none is.
 
         A break that a later run looked for, with a statement of the same side, and did not find is none any more.
         """
-        row = self._one(_OPEN_BREAKS, before)
+        row = self._one(_OPEN_BREAKS, before, int(of_gateway), int(of_bank))
         return None if row[1] is None else (UUID(self._run_at(row[1])), row[0])
 
     def _run_at(self, position: int) -> str:
@@ -492,7 +492,8 @@ _CLAIM = (
 _OPEN_BREAKS = (
     "SELECT count(DISTINCT case_id), max(r.position) FROM reconciliation_breaks b "
     f"JOIN reconciliations r ON r.position = b.entry / {BREAKS_PER_RUN} LEFT JOIN reconciliation_cases USING (case_id) "
-    "WHERE remedy = 'adjust' AND told_by IS NOT NULL AND coalesce(status, 'open') <> 'adjusted' AND since < ? "
+    "WHERE remedy = 'adjust' AND coalesce(status, 'open') <> 'adjusted' AND since < ? "
+    "AND CASE told_by WHEN 'gateway' THEN ? WHEN 'bank' THEN ? ELSE 0 END = 1 "
     "AND NOT EXISTS (SELECT 1 FROM reconciliations later WHERE later.position > r.position "
     "AND coalesce(later.begins_at, 0) <= b.since AND later.ends_at >= b.since "
     "AND CASE told_by WHEN 'bank' THEN later.of_bank ELSE later.of_gateway END = 1)"

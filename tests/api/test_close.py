@@ -34,7 +34,7 @@ from tests.simulation.books import File
 from tests.simulation.commands import Buy, Withdraw
 from tests.simulation.drivers import TESTERS, InProcess
 from tests.simulation.history import SPELL, history
-from tests.simulation.outside import GatewayLine, bank_lines, camt_053, gateway_csv, gateway_lines
+from tests.simulation.outside import BankLine, GatewayLine, bank_lines, camt_053, gateway_csv, gateway_lines
 
 Json = dict[str, Any]
 JANUARY = month_of("2025-01")
@@ -78,6 +78,11 @@ def file_of(folder: Path, lines: list[GatewayLine], name: str = "statement.csv")
     file = folder / name
     file.write_text(gateway_csv(lines), newline="")
     return file
+
+
+def nobodys_charge(driver: InProcess, month: Month) -> GatewayLine:
+    """A charge for a purchase of which the log knows nothing."""
+    return GatewayLine("txn_x", books.CHARGE, month.begins + DAY, 500, 7, driver.uuid_of("nobody's purchase"))
 
 
 def close_it(driver: InProcess, month: Month, *files: Path) -> Json:
@@ -187,7 +192,7 @@ def test_nothing_is_booked_while_anything_differs_until_two_operators_have_settl
     lived = lived_anywhere
     lived.catch_up()
     lines = lines_of(lived, JANUARY)
-    nobodys = GatewayLine("txn_x", books.CHARGE, lines[0].at, 500, 7, lived.uuid_of("nobody's purchase"))
+    nobodys = nobodys_charge(lived, JANUARY)
     file = file_of(tmp_path, [*lines, nobodys])
     entries = query(lived.path, "SELECT count(*) FROM journal")[0][0]
     with pytest.raises(InvalidState, match="one break is open") as refused:
@@ -239,6 +244,27 @@ def test_what_a_statement_told_stays_open_until_another_one_is_looked_at(lived: 
             close_it(lived, JANUARY)
     lived.run(keep(whole, [file_of(tmp_path, lines)]))
     assert close_it(lived, JANUARY)["month"] == "2025-01"
+
+
+def test_what_one_side_told_stays_open_while_only_the_other_sides_statement_is_given(
+    lived_anywhere: InProcess, tmp_path: Path
+) -> None:
+    """Leaving out the bank's statement does not make what it told go away, nor the gateway's."""
+    lived = lived_anywhere
+    lived.catch_up()
+    gateway, bank = file_of(tmp_path, lines_of(lived, JANUARY)), tmp_path / "bank.xml"
+    bank.write_text(camt_053([BankLine("B-nobodys", JANUARY.begins + 9 * DAY, -4_242)]))
+    with pytest.raises(InvalidState, match="one break is open"):
+        close_it(lived, JANUARY, bank)
+    with pytest.raises(InvalidState, match=r"a break is open, as reconciliation [0-9a-f-]{36} has found"):
+        close_it(lived, JANUARY, gateway)
+    bank.write_text(camt_053([]))
+    assert close_it(lived, JANUARY, gateway, bank)["month"] == "2025-01"
+    lacking = file_of(tmp_path, [*lines_of(lived, FEBRUARY), nobodys_charge(lived, FEBRUARY)], "february.csv")
+    with pytest.raises(InvalidState, match="one break is open"):
+        close_it(lived, FEBRUARY, lacking)
+    with pytest.raises(InvalidState, match="a break is open, as reconciliation"):
+        close_it(lived, FEBRUARY, bank)
 
 
 def test_what_is_missing_grows_old_also_where_nothing_else_happens(tmp_path: Path) -> None:
