@@ -157,13 +157,15 @@ class Bank:
         if before:
             return
         event = books.PayoutReturned if is_return else books.PayoutSettled
+        # A day begins before the withdrawal that is paid on it.
+        dated = max(line.dated_at, sent.at)
         self._told.append(
             event(
                 withdrawal_id=withdrawal_id,
                 tester_id=sent.tester_id,
                 amount_cents=sent.cents,
                 bank_reference=line.reference,
-                dated_at=line.dated_at,
+                dated_at=dated,
                 statement=line.file,
             )
         )

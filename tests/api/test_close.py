@@ -22,7 +22,7 @@ from api.store.sql_snapshot import SQLReplays
 from domain.books import events as books
 from domain.errors import InvalidState
 from domain.recorded import Actor, ActorKind
-from domain.times import DAY
+from domain.times import DAY, HOUR
 from projections.reconcile.period import Period
 from projections.reconcile.statement import StatementWrong
 from projections.statements.months import Month, month_of
@@ -155,6 +155,23 @@ def test_the_banks_statement_settles_withdrawals_and_payouts(lived: InProcess, t
     came_back = sum(line.cents for line in moved if line.withdrawal_id and line.cents > 0)
     taken = query(lived.path, "SELECT sum(withdrawn_cents) FROM wallets")[0][0]
     assert taken == -sum(line.cents for line in moved if line.withdrawal_id and line.cents < 0) - came_back
+
+
+def test_what_was_paid_on_its_day_is_not_paid_before_it_was_withdrawn(lived: InProcess, tmp_path: Path) -> None:
+    """A bank tells the day alone, which begins before the withdrawal: as of noon the books have neither."""
+    lived.catch_up()
+    evening = lived.clock.at + DAY - lived.clock.at % DAY + 18 * HOUR
+    lived.move_to(evening)
+    for tester in TESTERS:
+        lived.ask(Withdraw(tester, 1))
+    paid = [line._replace(at=evening) for line in bank_lines(File(lived.path).recorded, []) if line.cents < 0]
+    assert paid
+    march, bank = month_of("2025-03"), tmp_path / "bank.xml"
+    bank.write_text(camt_053(paid))
+    lived.move_to(march.ends + DAY)
+    close_it(lived, march, bank)
+    for at in (evening - 6 * HOUR, evening - 1, evening):
+        assert reconciled(lived, Period(as_of=at)).result.breaks == ()
 
 
 def test_what_was_booked_belongs_to_the_month_of_the_statement(lived: InProcess, tmp_path: Path) -> None:
