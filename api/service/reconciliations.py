@@ -97,11 +97,17 @@ def _file(one: StatementText, timezone: str) -> StatementFile:
 
 def _read(files: list[StatementFile]) -> Lines:
     """All lines. Raises InvalidRequest, naming the statement."""
+    begun: list[StatementFile] = []
+
+    def one_by_one() -> Iterator[StatementFile]:
+        for file in files:
+            begun.append(file)
+            yield file
+
     try:
-        return sorted_lines(files)
+        return sorted_lines(one_by_one())
     except StatementWrong as error:
-        number = next(n for n, file in enumerate(files) if file.name == error.name)
-        raise invalid(f"/statements/{number}/content", str(error)) from None
+        raise invalid(f"/statements/{len(begun) - 1}/content", str(error)) from None
 
 
 def keep_run(run_id: UUID, run: Reconciled) -> UseCase:

@@ -1,6 +1,6 @@
 """Statements as files: which form each is of, how much of it is read, and what was read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import tzinfo
 from hashlib import sha256
@@ -88,7 +88,7 @@ class Lines(NamedTuple):
     bank: list[BankLine] | None
 
 
-def sorted_lines(files: list[StatementFile]) -> Lines:
+def sorted_lines(files: Iterable[StatementFile]) -> Lines:
     """Read files to their ends. Raises StatementWrong."""
     gateway: list[StatementLine] = []
     bank: list[BankLine] = []

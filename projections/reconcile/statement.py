@@ -45,7 +45,6 @@ class StatementWrong(Exception):
 
     def __init__(self, name: str, line: int, what: str) -> None:
         super().__init__(f"{name}, line {line}: {what}")
-        self.name = name
 
 
 class StatementLine(NamedTuple):

@@ -174,6 +174,9 @@ def test_a_wrong_statement_is_named_and_nothing_is_kept(platform: Platform, oper
         problem = operator.post("/operator/reconciliations", {**asked, "statements": [*asked["statements"], wrong]})
         assert wrong_fields(problem) == ["/statements/1/content"]
         assert "september.csv, line 2: currency is 'eur'" in problem.text
+        same_name = {**wrong, "name": asked["statements"][0]["name"]}
+        problem = operator.post("/operator/reconciliations", {**asked, "statements": [*asked["statements"], same_name]})
+        assert wrong_fields(problem) == ["/statements/1/content"]
         unreadable = {"name": "bank.xml", "content": camt_053([]).replace("UTF-8", "shift_jis")}
         problem = operator.post("/operator/reconciliations", {"statements": [unreadable]})
         assert wrong_fields(problem) == ["/statements/0/content"]
