@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from domain.ledger.journal import EntryType as T
-from domain.times import Instant
+from domain.times import SECOND, Instant
 from projections.export.amounts import CURRENCY, decimal
 from projections.export.csv_text import csv_line
 from projections.export.html import document, table
 from projections.json import text
 from projections.statements.chart import chart
+from projections.statements.months import Month
 from projections.statements.statement import Figures, Movement, Statement
 from projections.times import iso
 
@@ -128,7 +130,7 @@ def _parts(made: Statement) -> Iterator[str]:
     yield table("In short", ("", "Amount"), _short(made))
     yield chart(made)
     columns = _COLUMNS[made.is_owner]
-    rows = ((*_told(one), *map(decimal, one.moved[: len(columns)])) for one in made.movements)
+    rows = ((*_told(one, made.month), *map(decimal, one.moved[: len(columns)])) for one in made.movements)
     yield table("Movements", ("Time", "What", "Job", "Entry", *columns), rows)
 
 
@@ -144,9 +146,9 @@ def _balances(when: str, made: Statement, figures: Figures) -> Iterator[tuple[st
         yield f"{when}, {column.lower()}", decimal(cents)
 
 
-def _told(one: Movement) -> tuple[str, str, str, str]:
-    shown = iso(one.at)[:19].replace("T", " ").removesuffix("Z")
-    prior = f" (prior period, of {iso(one.dated_at)[:10]})" if one.is_prior_period else ""
+def _told(one: Movement, month: Month) -> tuple[str, str, str, str]:
+    shown = datetime.fromtimestamp(one.at // SECOND, month.zone).strftime("%Y-%m-%d %H:%M:%S")
+    prior = f" (prior period, of {month.day_of(one.dated_at)})" if one.is_prior_period else ""
     return shown, one.description + prior, one.job_title or "", one.id
 
 

@@ -131,6 +131,18 @@ def test_a_month_that_is_not_over_closes_now_and_says_so(file: File) -> None:
     assert "not over" not in "".join(as_html(over))
 
 
+def test_a_page_has_the_times_of_its_months_zone() -> None:
+    """Else the first hours of a month would seem to be of the one before."""
+    berlin = month_of("2025-03", "Europe/Berlin")
+    back = ChargedBack(
+        purchase_id=UUID(int=1), reference="dp_1", credits_cents=0, receivable_cents=5_700, dated_at=berlin.begins - 1
+    )
+    log = [recorded(back, OWNER, 1, berlin.begins + 1_000)]
+    page = "".join(as_html(statement(log, OWNER, berlin, OVER, is_owner=True)))
+    assert "<td>2025-03-01 00:00:01</td>" in page
+    assert "(prior period, of 2025-02-28)" in page
+
+
 def test_what_people_wrote_is_text_in_a_page(file: File) -> None:
     owner = next(iter(file.billing))
     made = next(m for m in year_of(file, owner, is_owner=True) if any(one.job_title for one in m.movements))
