@@ -65,6 +65,8 @@ class StatementFile:
             self._count(raw, 1)
             if len(raw) == MAX_LINE_BYTES:
                 raise StatementWrong(self.name, self._lines, f"is longer than {MAX_LINE_BYTES} bytes")
+            if b"\0" in raw:
+                raise StatementWrong(self.name, self._lines, "has the character U+0000; a statement is CSV in UTF-8")
             yield raw.decode("utf-8")
             raw = file.readline(MAX_LINE_BYTES)
 

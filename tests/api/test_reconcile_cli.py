@@ -297,6 +297,8 @@ def test_two_gigabytes_are_refused_by_file_and_line_in_the_memory_of_a_line(
         ("bank.csv", b"Date,Amount\r\n", "line 1: the column balance_transaction_id is missing"),
         ("empty.csv", b"", "line 1: the column"),
         ("statement.xlsx", b"PK\x03\x04\xff\xfe" * 100, "line 1: this is no CSV"),
+        ("nul.csv", ",".join(COLUMNS).encode() + b"\r\n\0", "line 2: has the character"),
+        ("wide.csv", ",".join(COLUMNS).encode("utf-16-le"), r"line 1: has the character U\+0000"),
     ],
 )
 def test_other_files_are_no_statements(tmp_path: Path, name: str, content: bytes, words: str) -> None:
