@@ -60,10 +60,10 @@ def summary(told: dict[str, Any]) -> Iterator[str]:
         f"{counts['entries']} entries"
     )
     yield ""
-    yield f"{'account kind':<18}{'not empty':>10}{'debits':>18}{'credits':>18}{'closing':>18}"
+    yield f"{'account kind':<22}{'not empty':>10}{'debits':>18}{'credits':>18}{'closing':>18}"
     for row in told["kinds"]:
         cents = (decimal(row[name]) for name in ("debitCents", "creditCents", "closingCents"))
-        yield f"{row['kind']:<18}{row['openAccounts']:>10}" + "".join(f"{one:>18}" for one in cents)
+        yield f"{row['kind']:<22}{row['openAccounts']:>10}" + "".join(f"{one:>18}" for one in cents)
     yield ""
     yield f"{'month':<8}  {'entry':<26}{'entries':>10}{'amount':>18}"
     for row in told["months"]:

@@ -204,10 +204,10 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
     yield f"{counts['events']} events up to position {log['position']}, {counts['entries']} entries, {log['endsAt']}"
     yield f"tree root {log['treeRoot']}"
     yield ""
-    yield f"{'account kind':<18}{'accounts':>10}{'opening':>16}{'debits':>16}{'credits':>16}{'closing':>16}"
+    yield f"{'account kind':<22}{'accounts':>10}{'opening':>16}{'debits':>16}{'credits':>16}{'closing':>16}"
     for row in run["rollForward"]:
         cents = (row[name] for name in ("openingCents", "debitCents", "creditCents", "closingCents"))
-        yield f"{row['kind']:<18}{row['accounts']:>10}" + "".join(f"{decimal(one):>16}" for one in cents)
+        yield f"{row['kind']:<22}{row['accounts']:>10}" + "".join(f"{decimal(one):>16}" for one in cents)
     yield ""
     for c in run["controls"]:
         sign = "=" if c["agrees"] else "is not"

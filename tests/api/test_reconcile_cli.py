@@ -90,6 +90,8 @@ def test_people_read_it_on_a_terminal(path: Path) -> None:
     assert outcome.returncode == 0
     assert outcome.stdout.endswith("no breaks\n")
     assert "escrow: open holds" in outcome.stdout
+    _, accounts, *_ = outcome.stdout.split("\n\n")
+    assert len({len(row) for row in accounts.splitlines()}) == 1, "its columns stand below each other"
 
 
 @pytest.mark.parametrize("options", [(), ("--csv",), ("--json",)])
