@@ -35,6 +35,8 @@ class ClosedMonths:
     def __init__(self, told: Mapping[str, Closing], period: Period) -> None:
         self._told = told
         self._period = period
+        self._before = max((one.position for one in told.values() if one.ends == period.begins), default=None)
+        """What the log had when the month before the period was closed; null where none was."""
         self._closed: dict[str, tuple[Closing, int, Instant]] = {}
         self.later: list[PriorPeriod] = []
         """The first of them."""
@@ -47,14 +49,20 @@ class ClosedMonths:
             self._closed[event.month] = (closing, recorded.position, recorded.occurred_at)
 
     def post(self, posted: Posted) -> None:
-        """An entry that counts by the end of the period: told where it is dated, and where it was written."""
-        if not any(map(self._period.contains, (posted.dated_at, posted.occurred_at))):
+        """An entry that counts by the end of the period: told where it is dated, where it was written, and where an
+        opening is not what the month before was closed with."""
+        is_of_period = any(map(self._period.contains, (posted.dated_at, posted.occurred_at)))
+        if not is_of_period and not self._changes_opening(posted):
             return
         for closing in self._told.values():
             if closing.begins <= posted.dated_at < closing.ends and posted.position > closing.position:
                 self.later_count += 1
                 if len(self.later) < MAX_LISTED:
                     self.later.append(PriorPeriod(closing.month, posted))
+
+    def _changes_opening(self, posted: Posted) -> bool:
+        is_later = self._before is not None and posted.position > self._before
+        return is_later and self._period.is_opening(posted.counts_at)
 
     def breaks(self) -> Iterator[Break]:
         """Months of which the read model tells otherwise than the log."""

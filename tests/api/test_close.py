@@ -341,12 +341,17 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     (shifted,) = (one for one in january["shifted"] if "txn_late" in one["description"])
     assert (shifted["type"], shifted["amountCents"], shifted["countsHere"]) == ("chargeback", 1, False)
     between = reconciled(lived, Period(begins=FEBRUARY.begins, as_of=FEBRUARY.ends - 1)).document
-    assert between["counts"]["priorPeriod"] == 0, "neither dated nor written in February"
+    assert between["priorPeriod"] == january["priorPeriod"], "February does not begin with what January ended with"
+    later = reconciled(lived, Period(begins=FEBRUARY.begins + DAY, as_of=FEBRUARY.ends - 1)).document
+    assert later["counts"]["priorPeriod"] == 0, "neither dated nor written in it, nor is it the next month"
+    close_it(lived, FEBRUARY)
+    march = reconciled(lived, Period(begins=FEBRUARY.ends, as_of=FEBRUARY.ends)).document
+    assert march["counts"]["priorPeriod"] == 0, "February was closed with it"
     now = reconciled(lived, Period(begins=FEBRUARY.ends)).document
     assert sorted(one["type"] for one in now["priorPeriod"]) == ["chargeback", "gateway_fee"]
     assert first.owner_id is not None
-    march = statement(File(lived.path).recorded, first.owner_id, month_of("2025-03"), lived.now(), is_owner=True)
-    flagged = [one for one in march.movements if one.is_prior_period]
+    theirs = statement(File(lived.path).recorded, first.owner_id, month_of("2025-03"), lived.now(), is_owner=True)
+    flagged = [one for one in theirs.movements if one.is_prior_period]
     assert [one.type for one in flagged] in ([], ["chargeback"])
     assert all(one.dated_at == told.dated_at for one in flagged)
 
