@@ -12,7 +12,10 @@ from projections.reconcile.reconciliation import Result
 from projections.reconcile.report import is_clean
 
 MAX_DETAIL = 500
-_TOLD_APART = ("breaks", "whatIf", "parameters", "statements", "priorPeriod", "shifted")
+MAX_ENTRIES = 100
+"""Prior-period adjustments that are kept of a run, and shifted entries; their counts are of all."""
+_TOLD_APART = ("breaks", "whatIf", "parameters", "statements")
+_FIRST = ("priorPeriod", "shifted")
 
 
 def kept(
@@ -20,6 +23,7 @@ def kept(
 ) -> Reconciled:
     """``document`` is that of the result; its breaks, and what each owner would have paid, are left out of it."""
     rest = {name: value for name, value in document.items() if name not in _TOLD_APART}
+    rest |= {name: document[name][:MAX_ENTRIES] for name in _FIRST}
     rest["program"] = document["parameters"]["program"]
     return Reconciled(
         begins=period.begins,

@@ -345,6 +345,8 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     later = reconciled(lived, Period(begins=FEBRUARY.begins + DAY, as_of=FEBRUARY.ends - 1)).document
     assert later["counts"]["priorPeriod"] == 0, "neither dated nor written in it, nor is it the next month"
     close_it(lived, FEBRUARY)
+    ((evidence,),) = query(lived.path, "SELECT evidence FROM reconciliations ORDER BY position DESC LIMIT 1")
+    assert json.loads(evidence)["priorPeriod"] == january["priorPeriod"], "the run that is kept lists them as well"
     march = reconciled(lived, Period(begins=FEBRUARY.ends, as_of=FEBRUARY.ends)).document
     assert march["counts"]["priorPeriod"] == 0, "February was closed with it"
     now = reconciled(lived, Period(begins=FEBRUARY.ends)).document

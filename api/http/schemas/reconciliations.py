@@ -78,7 +78,11 @@ class ReconciliationItem(Answer):
 
 
 class ReconciliationAnswer(ReconciliationItem):
-    """``evidence`` has counts, controls, roll-forward, ageing, and the statements in sum."""
+    """``evidence`` has counts, controls, roll-forward, ageing, the statements in sum, and two lists of entries.
+
+    Of each it has the first 100: ``priorPeriod``, what came into closed months later, and ``shifted``, what counts in
+    another period than that in which it is dated.
+    """
 
     evidence: dict[str, Any]
 
