@@ -104,4 +104,4 @@ def _check_kept_runs(service: Service, month: Month, statements: Statements) -> 
         run_id, count = found
         what = "a break is open" if count == 1 else f"{count} breaks are open"
         what += f", as reconciliation {run_id} has found"
-        raise InvalidState(f"The month is not closed: {what}; have it settled, or give a statement of that side.")
+        raise InvalidState(f"The month is not closed: {what}; settle what is open, or give a statement of that side.")
