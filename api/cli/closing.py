@@ -29,35 +29,67 @@ AT_ONCE = 200
 
 Look = Callable[[], AbstractContextManager[Replay]]
 
+_NOT_CLOSED = "The month is not closed"
+
 
 async def close(service: Service, look: Look, month: Month, files: list[Path]) -> dict[str, Any]:
     """Close a month; what is closed, and how much was booked. The committer must run.
 
-    Raises InvalidState where the month is not over, is closed, or where breaks are open: these are kept as a run,
-    and nothing is booked. Raises StatementWrong.
+    Into a month that was closed before is taken what its statements tell beyond what was booked, and it stays as it is.
+    Raises InvalidState where the month is not over, where it is closed and nothing is left to be taken in, or where
+    breaks are open: these are kept as a run, and nothing is booked. Raises StatementWrong.
     """
     await service.committer.catch_up()
-    await service.command(close_month(_closing(month, 0, "")), Context(CONSOLE, dry_run=True))
+    closed_before = bool(files) and _is_closed(look, month)
+    if not closed_before:
+        await service.command(close_month(_closing(month, 0, "")), Context(CONSOLE, dry_run=True))
     statements = read_statements(files, month.timezone)
-    _check_kept_runs(service, month, statements)
+    if not closed_before:
+        _check_kept_runs(service, month, statements)
+    booked, last = await _take_in(
+        service, look, month, statements, "Nothing is taken in" if closed_before else _NOT_CLOSED
+    )
+    if closed_before and not booked:
+        raise InvalidState(
+            f"The month {month.name} is closed already; the statements tell of nothing that is not in the books."
+        )
+    run_id = new_id()
+    await service.command(keep_run(run_id, last.kept), Context(CONSOLE))
+    closing = _closing(month, last.result.position, last.result.root)
+    if not closed_before:
+        await service.command(close_month(closing), Context(CONSOLE))
+    return {
+        "month": closing.month,
+        "timezone": closing.timezone,
+        "position": closing.position,
+        "treeRoot": closing.tree_root,
+        "closedBefore": closed_before,
+        "booked": booked,
+        "reconciliation": str(run_id),
+        "run": last.document,
+    }
+
+
+def _is_closed(look: Look, month: Month) -> bool:
+    with look() as replay:
+        return month.name in replay.told.closings()
+
+
+async def _take_in(service: Service, look: Look, month: Month, statements: Statements, refused: str) -> tuple[int, Run]:
+    """Book what the statements tell, unless anything is open; how much that was, and the run that looked last."""
     now = service.committer.now()
     first = _look(look, month, now, statements)
-    await _refuse_open(service, first)
+    await _refuse_open(service, first, refused)
     booked = 0
     coming = first.bookings()
     while told := list(islice(coming, AT_ONCE)):
         reply = await service.command(book(told), Context(CONSOLE))
         booked += msgspec.json.decode(reply.body)["booked"]
-    last = first
-    if booked:
-        last = _look(look, month, now, statements)
-        await _refuse_open(service, last)
-    run_id = new_id()
-    await service.command(keep_run(run_id, last.kept), Context(CONSOLE))
-    command = _closing(month, last.result.position, last.result.root)
-    reply = await service.command(close_month(command), Context(CONSOLE))
-    body: dict[str, Any] = msgspec.json.decode(reply.body)
-    return {**body, "booked": booked, "reconciliation": str(run_id), "run": last.document}
+    if not booked:
+        return booked, first
+    last = _look(look, month, now, statements)
+    await _refuse_open(service, last, refused)
+    return booked, last
 
 
 def _closing(month: Month, position: int, root: str) -> CloseMonth:
@@ -77,7 +109,7 @@ def _look(look: Look, month: Month, now: Instant, statements: Statements) -> Run
         return run(replay.events(replay.told.position), replay.told, period, now, statements, timezone=month.timezone)
 
 
-async def _refuse_open(service: Service, made: Run) -> None:
+async def _refuse_open(service: Service, made: Run, refused: str) -> None:
     """Raises InvalidState, after the run was kept for those who settle its breaks."""
     count = sum(1 for _ in _open(made))
     if not count and all(control.agrees for control in made.result.controls):
@@ -87,7 +119,7 @@ async def _refuse_open(service: Service, made: Run) -> None:
     what = f"{count} breaks are open" if count != 1 else "one break is open"
     if not count:
         what = "the controls do not agree"
-    raise InvalidState(f"The month is not closed: {what}. What was found is kept as reconciliation {run_id}.")
+    raise InvalidState(f"{refused}: {what}. What was found is kept as reconciliation {run_id}.")
 
 
 def _open(made: Run) -> Iterator[Break]:
@@ -104,4 +136,4 @@ def _check_kept_runs(service: Service, month: Month, statements: Statements) -> 
         run_id, count = found
         what = "a break is open" if count == 1 else f"{count} breaks are open"
         what += f", as reconciliation {run_id} has found"
-        raise InvalidState(f"The month is not closed: {what}; settle what is open, or give a statement of that side.")
+        raise InvalidState(f"{_NOT_CLOSED}: {what}; settle what is open, or give a statement of that side.")

@@ -162,10 +162,12 @@ def close_command(
 
 
 def _closed_text(closed: dict[str, Any]) -> str:
+    name, at = f"{closed['month']} ({closed['timezone']})", f"at position {closed['position']}"
+    count = closed["booked"]
     told = [
-        f"closed {closed['month']} ({closed['timezone']}) at position {closed['position']}",
+        f"closed {name} {at}" if not closed["closedBefore"] else f"{name} was closed before; looked again {at}",
         f"tree root {closed['treeRoot']}",
-        f"{closed['booked']} lines of statements taken into the books",
+        f"{count} line{'' if count == 1 else 's'} of statements taken into the books",
         f"kept as reconciliation {closed['reconciliation']}",
     ]
     return "\n".join(told)

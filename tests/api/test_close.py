@@ -358,6 +358,34 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     assert all(one.dated_at == told.dated_at for one in flagged)
 
 
+def test_a_statement_that_comes_after_its_month_was_closed_is_taken_in(
+    lived_anywhere: InProcess, tmp_path: Path
+) -> None:
+    """Else the gateway's fees and payouts of a month that was closed without it would never be in the books."""
+    lived = lived_anywhere
+    closed = close_it(lived, JANUARY)
+    assert (closed["booked"], closed["closedBefore"]) == (0, False)
+    lines = lines_of(lived, JANUARY)
+    file = file_of(tmp_path, lines)
+    wrong = file_of(tmp_path, [*lines, nobodys_charge(lived, JANUARY)], "wrong.csv")
+    with pytest.raises(InvalidState, match="Nothing is taken in: one break is open"):
+        close_it(lived, JANUARY, wrong)
+    late = close_it(lived, JANUARY, file)
+    assert (late["booked"], late["closedBefore"]) == (len(lines), True)
+    assert late["position"] > closed["position"]
+    assert query(lived.path, "SELECT month, position FROM closed_months") == [("2025-01", closed["position"])]
+    january = late["run"]
+    assert (january["clean"], january["counts"]["toBook"]) == (True, 0)
+    assert {one["type"] for one in january["priorPeriod"]} == {"gateway_fee"}
+    fees = query(lived.path, "SELECT balance_cents FROM balances WHERE account = 'gateway:fees'")[0][0]
+    assert fees == sum(line.fee for line in lines) > 0
+    for files in ([file], []):
+        with pytest.raises(InvalidState, match="2025-01 is closed already"):
+            close_it(lived, JANUARY, *files)
+    assert close_it(lived, FEBRUARY, file_of(tmp_path, lines_of(lived, FEBRUARY), "february.csv"))["booked"]
+    File(lived.path).check()
+
+
 def test_a_wrong_statement_closes_nothing(lived: InProcess, tmp_path: Path) -> None:
     lived.catch_up()
     before = position(lived)
@@ -390,6 +418,11 @@ def test_a_month_is_closed_from_the_command_line(lived: InProcess, tmp_path: Pat
     closed = json.loads(outcome.stdout)
     assert (closed["month"], len(closed["treeRoot"])) == ("2025-01", 64)
     failed(tallyhold(*asked, TALLYHOLD_MASTER_KEY_FILE=key), 1, "closed already")
+    late = file_of(tmp_path, [GatewayLine("txn_late", "fee", JANUARY.ends - DAY, -100, 0)], "late.csv")
+    outcome = tallyhold(*asked, "--statement", str(late), TALLYHOLD_MASTER_KEY_FILE=key)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("2025-01 (UTC) was closed before; looked again at position ")
+    assert "\n1 line of statements taken into the books\n" in outcome.stdout
     outcome = tallyhold(
         "close", "--month", "2025-02", "--timezone", "Europe/Berlin", "--db", db, TALLYHOLD_MASTER_KEY_FILE=key
     )
