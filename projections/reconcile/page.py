@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from domain.times import HOUR, SECOND
 from projections.export.amounts import decimal
 from projections.export.html import document, table
 
@@ -10,7 +11,8 @@ from projections.export.html import document, table
 def run_page(run: dict[str, Any]) -> str:
     """One document without scripts or anything from elsewhere."""
     log = run["log"]
-    verdict = "No breaks" if run["clean"] else f"{run['counts']['breaks']} breaks"
+    count = run["counts"]["breaks"]
+    verdict = "No breaks" if run["clean"] else f"{count} break{'' if count == 1 else 's'}"
     lead = f"{verdict}. Log up to position {log['position']}, as of {log['endsAt']}, tree root {log['treeRoot']}."
     return document("Reconciliation", lead, _parts(run))
 
@@ -20,7 +22,8 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
     yield table(
         "Statements", ("File", "SHA-256", "Lines"), ((s["file"], s["sha256"], s["lines"]) for s in run["statements"])
     )
-    yield table("Breaks", ("#", "Category", "Amount", "Of", "What", "Positions"), map(_break, run["breaks"]))
+    told = ("#", "Category", "Amount", "Age", "Remedy", "Of", "What", "Positions")
+    yield table("Breaks", told, map(_break, run["breaks"]))
     yield table("Controls", ("Control", "One side", "Other side", "Agrees"), map(_control, run["controls"]))
     if run["priorPeriod"]:
         prior = (
@@ -57,7 +60,15 @@ _WHAT_IF = ("feeCents", "wouldBeFeeCents", "holdCents", "wouldBeHoldCents")
 
 def _break(one: dict[str, Any]) -> Iterable[Any]:
     places = " ".join(map(str, one["positions"]))
-    return one["number"], one["category"], decimal(one["amountCents"]), one["subject"], one["detail"], places
+    facts = (decimal(one["amountCents"]), _age(one["ageSeconds"]), one["remedy"], one["subject"], one["detail"], places)
+    return one["number"], one["category"], *facts
+
+
+def _age(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    hours = seconds * SECOND // HOUR
+    return f"{hours // 24} d" if hours >= 24 else f"{hours} h"
 
 
 def _control(c: dict[str, Any]) -> Iterable[Any]:

@@ -163,7 +163,10 @@ BREAK_COLUMNS = (
     "positions",
     "since",
     "age_seconds",
+    "remedy",
+    "account",
 )
+"""In this order, for ever; a new column comes at the end."""
 
 
 def breaks_csv(result: Result) -> Iterator[str]:
@@ -183,6 +186,8 @@ def breaks_csv(result: Result) -> Iterator[str]:
                 positions,
                 item["since"],
                 item["ageSeconds"],
+                item["remedy"],
+                item["account"],
             )
         )
 

@@ -1,5 +1,6 @@
 """Closing a month: what statements tell is taken in, the log is held fast, and what comes later is told as such."""
 
+import csv
 import json
 import os
 import re
@@ -23,7 +24,9 @@ from domain.books import events as books
 from domain.errors import InvalidState
 from domain.recorded import Actor, ActorKind
 from domain.times import DAY, HOUR
+from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
+from projections.reconcile.report import breaks_csv
 from projections.reconcile.statement import StatementWrong
 from projections.statements.months import Month, month_of
 from projections.statements.statement import statement
@@ -300,6 +303,12 @@ def test_what_is_missing_grows_old_also_where_nothing_else_happens(tmp_path: Pat
             close_it(driver, JANUARY, nothing)
         ((item,),) = query(where, "SELECT item FROM reconciliations")
         assert json.loads(item)["endsAt"] == "2025-01-31T23:59:59.999Z"
+        made = reconciled(driver, Period(as_of=JANUARY.ends - 1), nothing)
+        page = run_page(made.document)
+        assert '<p class="lead">1 break. ' in page
+        assert '<td class="n">-50.00</td><td>26 d</td><td>adjust</td><td>purchase ' in page
+        (row,) = csv.DictReader(breaks_csv(made.result))
+        assert (row["age_seconds"], row["remedy"], row["account"]) == ("2332799", "adjust", "gateway:clearing")
 
 
 def test_a_statement_is_read_once(lived: InProcess, tmp_path: Path) -> None:
