@@ -112,7 +112,9 @@ class Charges:
         months whose statements were taken in."""
         for purchase_id, lines in self._charges.items():
             yield from self._charged(purchase_id, lines, end, settled)
-        looks_back = self._period.begins in taken_until
+        begins = self._period.begins
+        # Where the month before was closed in another time zone, it ends some hours earlier or later.
+        looks_back = begins is not None and any(abs(end - begins) < DAY for end in taken_until)
         for purchase_id, purchase in self._purchases.items():
             standing = self._standings.get(purchase_id, _NOTHING)
             here = any(line.id == standing.charge for line in self._charges.get(purchase_id, ()))

@@ -9,7 +9,7 @@ import pytest
 from domain.books import events as books
 from domain.credits import events as credits
 from domain.recorded import Recorded
-from domain.times import DAY, Instant
+from domain.times import DAY, HOUR, Instant
 from projections.reconcile.breaks import Break, Category
 from projections.reconcile.gateway import Gateway
 from projections.reconcile.period import Period
@@ -158,6 +158,9 @@ def test_what_was_told_too_late_for_one_period_is_looked_for_in_the_next() -> No
     closed = (run_of("aa", end - 1), closing(end))
     (missing,), _ = matched([], [*BOUGHT, *closed], Period(begins=end))
     assert (missing.category, missing.named) == (Category.MISSING_AT_GATEWAY, f"purchase:{PURCHASE}")
+    for offset in (-10 * HOUR, HOUR):
+        (still,), _ = matched([], [*BOUGHT, *closed], Period(begins=end + offset))
+        assert still.named == missing.named, "the month before was closed with the midnights of another zone"
     assert matched([], [*BOUGHT, *closed], Period(begins=end + 2 * DAY))[0] == [], "of another month"
     assert matched([], BOUGHT, Period(begins=end))[0] == [], "no statement was taken in before"
     assert matched([], [*BOUGHT, run_of(None, end - 1), closing(end)], Period(begins=end))[0] == []
