@@ -151,6 +151,12 @@ def test_what_needs_a_body_has_an_example_that_fits_it(platform: Platform, docum
     validate_body(route.body, text, read_json(text))
 
 
+def test_only_who_waits_for_a_job_is_told_whether_that_took_too_long(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    assert "timedOut" not in schemas["JobDetail"]["properties"]
+    assert "timedOut" in schemas["WaitedJob"]["required"]
+
+
 # -- every operation for real ------------------------------------------------------------------------------------------
 
 

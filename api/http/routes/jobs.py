@@ -9,7 +9,7 @@ from uuid import UUID
 from api.http.moments import moment
 from api.http.route import Call, Route, Shown, Subject, command, read
 from api.http.schemas.common import PageQuery
-from api.http.schemas.job_answers import AssignmentPage, JobCreated, JobDetail, JobPage
+from api.http.schemas.job_answers import AssignmentPage, JobCreated, JobDetail, JobPage, WaitedJob
 from api.http.schemas.jobs import CreateJobBody, JobQuery, ListJobsQuery, WaitQuery
 from api.service.committer import Reply
 from api.service.ids import new_id
@@ -162,7 +162,7 @@ ROUTES: tuple[Route, ...] = (
         roles=OWNER,
         subject=Subject.OWNERS_JOB,
         query=WaitQuery,
-        answer=JobDetail,
+        answer=WaitedJob,
         has_etag=True,
         waits=True,
     ),

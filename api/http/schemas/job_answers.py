@@ -219,13 +219,18 @@ class PostedTerms(Answer):
 
 
 class JobDetail(JobListItem, PostedTerms):
-    """A job in full. ``timedOut`` is there only when waiting for its end took too long."""
+    """A job in full."""
 
     escrow_balance_cents: int
     settlement_deadline: InstantOut | None
     closed_reason: ClosedReason | None
     variants: list[VariantProgress]
-    timed_out: bool = False
+
+
+class WaitedJob(JobDetail):
+    """A job in full, as it is after waiting for its end; ``timedOut`` when the time was up before that."""
+
+    timed_out: bool
 
 
 class JobStatus(Answer):
