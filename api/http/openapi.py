@@ -214,7 +214,8 @@ def _request_body(route: Route, body: type[Request], schemas: Mapping[str, Json]
     content: Json = {"schema": _ref(body)}
     if route.example is not None:
         content["example"] = route.example
-    return {"required": bool(schemas[body.__name__].get("required")), "content": {_JSON: content}}
+    schema = schemas[body.__name__]
+    return {"required": bool(schema.get("required") or schema.get("minProperties")), "content": {_JSON: content}}
 
 
 # -- what a route answers ----------------------------------------------------------------------------------------------

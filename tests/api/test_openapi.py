@@ -20,7 +20,7 @@ from api.http.route import Route
 from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.schemas.base import read_json
 from api.http.schemas.base import validate as validate_body
-from domain.errors import Refusal
+from domain.errors import InvalidRequest, Refusal
 from tests.api.server import ANSWERS, ROOT, Client, Json, Platform, Unchanged, done
 from tests.api.test_http_reconciliations import unknown_charge
 
@@ -149,6 +149,24 @@ def test_what_needs_a_body_has_an_example_that_fits_it(platform: Platform, docum
     platform.contract.check_value(content["schema"], body)
     text = json.dumps(body).encode()
     validate_body(route.body, text, read_json(text))
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None], ids=lambda route: route.name)
+def test_a_body_may_be_left_out_just_where_an_empty_one_is_right(
+    platform: Platform, document: Json, route: Route
+) -> None:
+    said = document["paths"][route.path][route.method.lower()]["requestBody"]
+    assert route.body is not None
+    try:
+        empty = validate_body(route.body, b"{}", {})
+        if route.prepare is not None:
+            route.prepare(empty)
+    except InvalidRequest:
+        is_right = False
+    else:
+        is_right = True
+    assert said["required"] is not is_right
+    assert platform.contract.validator(said["content"]["application/json"]["schema"]).is_valid({}) is is_right
 
 
 def test_only_who_waits_for_a_job_is_told_whether_that_took_too_long(document: Json) -> None:

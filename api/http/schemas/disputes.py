@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import Page, PageQuery
@@ -47,6 +47,14 @@ class TesterClaimBody(Request):
 
 
 class DisputeBody(Request):
+    """Why a settlement is disputed: at least one flag that is true, or one tester.
+
+    ``platformIssue`` and ``billingDiscrepancy`` need their descriptions, and a description needs its flag. Disputed
+    are the testers that are listed, each once; all of them where none is listed or one of these two flags is set.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     low_quality: bool | None = None
     off_topic: bool | None = None
     suspected_fraud: bool | None = None

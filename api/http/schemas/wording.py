@@ -186,5 +186,5 @@ def _range(schema: Schema) -> str:
 
 def _size(low: int, high: int | None, unit: str) -> str:
     if high is None:
-        return f" of at least {low} {unit}s" if low else ""
+        return f" of at least {low} {unit}{'s' if low > 1 else ''}" if low else ""
     return f" of {low} to {high} {unit}s" if low else f" of at most {high} {unit}s"
