@@ -310,13 +310,20 @@ def _problem(status: HTTPStatus, refusals: Sequence[type[Refusal]]) -> Json:
     names = ["X-Request-Id"]
     if NotAuthenticated in refusals:
         names.append("WWW-Authenticate")
-    if all(refusal in RETRY_AFTER_SECONDS for refusal in refusals):
-        names.append("Retry-After")
     return {
         "description": f"{status.phrase}: {', '.join(refusal.code for refusal in refusals)}.",
-        "headers": _header_refs(names),
+        "headers": {**_header_refs(names), **_retry_after(refusals)},
         "content": {_PROBLEM: {"schema": {"allOf": [any_of[0] if len(any_of) == 1 else {"anyOf": any_of}, code]}}},
     }
+
+
+def _retry_after(refusals: Sequence[type[Refusal]]) -> Json:
+    """The header by which some refusals tell when to try again; required where all of these do."""
+    timed = [refusal.code for refusal in refusals if refusal in RETRY_AFTER_SECONDS]
+    if len(timed) == len(refusals):
+        return _header_refs(["Retry-After"])
+    said = {**HEADERS["Retry-After"], "description": f"With {', '.join(timed)}: after how many seconds to try again."}
+    return {"Retry-After": {**said, "required": False}} if timed else {}
 
 
 # -- components --------------------------------------------------------------------------------------------------------

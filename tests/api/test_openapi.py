@@ -362,6 +362,17 @@ def test_who_has_to_come_back_later_is_told_when() -> None:
     assert {refusal for refusal, status in STATUSES.items() if status in (429, 503)} <= set(RETRY_AFTER_SECONDS)
 
 
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_status_with_which_one_may_have_to_come_back_later_tells_the_header(
+    platform: Platform, document: Json, route: Route
+) -> None:
+    responses = document["paths"][route.path][route.method.lower()]["responses"]
+    for refusal in refusals_of(route):
+        if refusal in RETRY_AFTER_SECONDS:
+            response = platform.contract.resolved(responses[str(int(STATUSES[refusal]))])
+            assert "Retry-After" in response["headers"], refusal.code
+
+
 def test_feedback_is_any_json_that_a_question_takes(platform: Platform) -> None:
     schema = {"$ref": "#/components/schemas/SubmitBody"}
     platform.contract.check_value(schema, {**ANSWERS, "proofValue": None})
