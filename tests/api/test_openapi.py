@@ -21,6 +21,9 @@ from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.schemas.base import read_json
 from api.http.schemas.base import validate as validate_body
 from domain.errors import InvalidRequest, Refusal
+from domain.job.terms import InputType
+from domain.job.validity import CAPTURE_SHAPES, FILTER_SHAPES, QUESTION_SHAPES, TECH_VALUES
+from domain.money import MAX_HOLD_CENTS
 from tests.api.server import ANSWERS, ROOT, Client, Json, Platform, Unchanged, done
 from tests.api.test_http_reconciliations import unknown_charge
 
@@ -149,6 +152,37 @@ def test_what_needs_a_body_has_an_example_that_fits_it(platform: Platform, docum
     platform.contract.check_value(content["schema"], body)
     text = json.dumps(body).encode()
     validate_body(route.body, text, read_json(text))
+
+
+BETWEEN_FIELDS: Mapping[str, set[str]] = {
+    "CreateJobBody": {
+        "targetTestersMin",
+        "targetTestersMax",
+        "per_minute",
+        "projectId",
+        "90 days",
+        str(MAX_HOLD_CENTS),
+    },
+    "VariantBody": {"targetTestersMin", "iframe"},
+    "PlacementBody": {"iframe", "position", "url"},
+    "ScreenCaptureBody": {*CAPTURE_SHAPES, "intervalSeconds", "min", "max", "iframe"},
+    "AudienceFilterBody": {*FILTER_SHAPES, "values", "min", "max"},
+    "TechConstraintBody": {*TECH_VALUES, *(value for values in TECH_VALUES.values() for value in values)},
+    "QuestionBody": {
+        "options",
+        "multiSelect",
+        "labels",
+        *(kind for kind, shape in QUESTION_SHAPES.items() if shape.refuses != QUESTION_SHAPES[InputType.TEXT].refuses),
+    },
+    "DisputeBody": {"at least one", "platformIssue", "billingDiscrepancy"},
+}
+"""What the description of a body has to name of the rules that no schema of one field says."""
+
+
+@pytest.mark.parametrize("name", BETWEEN_FIELDS)
+def test_what_fields_must_be_to_each_other_is_told(document: Json, name: str) -> None:
+    said = document["components"]["schemas"][name]["description"]
+    assert {word for word in BETWEEN_FIELDS[name] if word not in said} == set()
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None], ids=lambda route: route.name)

@@ -57,6 +57,8 @@ UpTo100: TypeAlias = Annotated[
 
 
 class FixedRuleBody(Request):
+    """So much for each completed assignment. The rules of a job add up."""
+
     type: Literal["fixed"]
     amount_cents: PayCents
     rate_cents: None = None
@@ -64,6 +66,9 @@ class FixedRuleBody(Request):
 
 
 class PerMinuteRuleBody(Request):
+    """So much for each started minute, up to the smallest of ``capMinutes``, the job's ``taskPaidTimeLimitMinutes``
+    and its ``taskHardTimeLimitMinutes``. The rules of a job add up."""
+
     type: Literal["per_minute"]
     rate_cents: PayCents
     cap_minutes: TaskMinutes | None = None
@@ -74,18 +79,29 @@ PaymentRuleBody: TypeAlias = Annotated[FixedRuleBody | PerMinuteRuleBody, Field(
 
 
 class OptionBody(Request):
+    """A choice; an ``exclusive`` one is chosen alone. Each ``value`` stands once in its question."""
+
     label: Label
     value: Label
     exclusive: No = False
 
 
 class DisplayConditionBody(Request):
+    """Show the question only where the text of the answer to an earlier one of the variant is in, or not in, these."""
+
     question_id: Name
     op: Literal["in", "not_in"]
     values: Annotated[list[Label], Field(min_length=1, max_length=100)]
 
 
 class QuestionBody(Request):
+    """A question, with an ``id`` of its own in the variant.
+
+    ``multiple_choice`` needs at least two ``options`` and may have ``multiSelect``; ``switch`` needs two ``labels``,
+    ``slider`` and ``range_slider`` at least two, all of them different; ``integer`` and ``decimal`` may have ``min``
+    and ``max``, whole for an ``integer``. No other type has any of these.
+    """
+
     id: Name
     question_markdown: RequiredText
     input_type: InputType
@@ -99,12 +115,19 @@ class QuestionBody(Request):
 
 
 class PlacementBody(Request):
+    """Where the page is shown; an ``iframe`` needs ``position`` and the variant's ``url``."""
+
     element: Literal["window", "iframe"]
     position: Literal["top", "bottom", "left", "right"] | None = None
     reveal_questions_during_test: No = False
 
 
 class ScreenCaptureBody(Request):
+    """``scheduled`` needs ``intervalSeconds`` and has no more; ``testerTriggered`` may have ``min`` and ``max`` alone.
+
+    The task must be placed in an ``iframe``.
+    """
+
     type: Literal["scheduled", "testerTriggered"]
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     min: Captures | None = None
@@ -112,6 +135,8 @@ class ScreenCaptureBody(Request):
 
 
 class AudienceFilterBody(Request):
+    """``in`` and ``not_in`` need ``values`` and have no more; ``between`` needs ``min`` and ``max`` alone."""
+
     field: Word
     op: Literal["in", "not_in", "between"]
     values: UpTo100[Label | Whole] = None
@@ -120,6 +145,10 @@ class AudienceFilterBody(Request):
 
 
 class TechConstraintBody(Request):
+    """Each of ``values`` once, and of its category: ``screen`` desktop, mobile, tablet; ``os`` windows, macos, linux,
+    ios, android; ``hardware`` iphone, android; ``internet`` broadband, mobile_data; ``browser`` chrome, edge, firefox,
+    brave, safari; ``peripheral`` microphone, headphones, camera."""
+
     category: Literal["screen", "os", "hardware", "internet", "browser", "peripheral"]
     rule: Literal["only", "exclude"]
     values: Annotated[list[Word], Field(min_length=1, max_length=20)]
@@ -139,7 +168,11 @@ class ProofBody(Request):
 
 
 class VariantBody(Request):
-    """One version of the task."""
+    """One version of the task.
+
+    ``targetTestersMax`` is at least 1 and ``targetTestersMin``; without it that minimum counts, and a resize may widen
+    it. ``screenCapture`` needs a placement in an ``iframe``.
+    """
 
     description: RequiredText
     feedback_questions: Annotated[list[QuestionBody], Field(max_length=100)]
@@ -154,10 +187,15 @@ class VariantBody(Request):
 
 
 class CreateJobBody(Request):
-    """A job to post: its fields are called as those of the terms, by which name a client sends them or not.
+    """A job to post.
 
-    What its fields must be to each other, the domain checks on the terms made of it.
+    ``targetTesters`` lies between the sums of its variants' ``targetTestersMin`` and ``targetTestersMax``.
+    ``taskPaidTimeLimitMinutes`` needs a ``per_minute`` rule, ``projectTestersOnly`` needs ``projectId``. ``startsAt``
+    may lie 90 days ahead; one that is not later than now counts as not given. All slots together may hold
+    1000000000000 cents.
     """
+
+    # The fields are called as those of the terms: what they must be to each other, the domain checks on these.
 
     title: Title
     target_testers: Slots
