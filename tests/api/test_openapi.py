@@ -21,6 +21,7 @@ from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.schemas.base import read_json
 from api.http.schemas.base import validate as validate_body
 from domain.errors import InvalidRequest, Refusal
+from domain.job.feedback import MAX_FILE_REFERENCE, MAX_FILES, MAX_TEXT, MAX_TEXTAREA
 from domain.job.terms import InputType
 from domain.job.validity import CAPTURE_SHAPES, FILTER_SHAPES, QUESTION_SHAPES, TECH_VALUES
 from domain.money import MAX_HOLD_CENTS
@@ -174,6 +175,7 @@ BETWEEN_FIELDS: Mapping[str, set[str]] = {
         "labels",
         *(kind for kind, shape in QUESTION_SHAPES.items() if shape.refuses != QUESTION_SHAPES[InputType.TEXT].refuses),
     },
+    "SubmitBody": {*InputType, str(MAX_TEXT), str(MAX_TEXTAREA), str(MAX_FILES), str(MAX_FILE_REFERENCE)},
     "DisputeBody": {"at least one", "platformIssue", "billingDiscrepancy"},
 }
 """What the description of a body has to name of the rules that no schema of one field says."""

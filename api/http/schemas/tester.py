@@ -36,7 +36,16 @@ class TakeBody(Request):
 
 
 class SubmitBody(Request):
-    """Answers by question id. Whether each fits its question, the domain checks."""
+    """Answers by question id, one to each required question that is shown; none to one that is hidden.
+
+    ``text`` takes up to 500 characters, ``textarea`` up to 10000, not blank where required; ``multiple_choice`` the
+    ``value`` of an option, with ``multiSelect`` a list of these; ``star_rating`` an integer from 1 to 5; ``switch`` one
+    of its labels; ``slider`` the index of a label, from 0; ``range_slider`` two of them, the lower first; ``date``
+    YYYY-MM-DD; ``integer`` an integer; ``decimal`` a number or its digits as a string; ``thumbs`` up or down;
+    ``file_upload`` a string of up to 200 characters, or a list of up to 20 of these.
+    """
+
+    # Whether each fits its question, the domain checks.
 
     answers: Annotated[dict[QuestionId, Any], Field(max_length=200)]
     proof_value: Annotated[Secret | None, Field(repr=False)] = None
