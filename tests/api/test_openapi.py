@@ -205,6 +205,20 @@ def test_a_body_may_be_left_out_just_where_an_empty_one_is_right(
     assert platform.contract.validator(said["content"]["application/json"]["schema"]).is_valid({}) is is_right
 
 
+def can_be_null(schema: Json) -> set[str]:
+    return {name for name, said in schema["properties"].items() if {"type": "null"} in said.get("anyOf", ())}
+
+
+def test_the_document_says_what_the_answers_to_owners_can_be(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("CompletedAssignment", "AssignmentItem"):
+        assert can_be_null(schemas[name]) == {"settlementStatus"}
+        assert schemas[name]["properties"]["status"]["const"] == "completed"
+    assert schemas["ApproveAnswer"]["properties"]["settlementStatus"]["const"] == "approved"
+    assert schemas["DisputeAnswer"]["properties"]["settlementStatus"]["const"] == "disputed"
+    assert can_be_null(schemas["SettleAnswer"]) == {"settlementStatus", "settlementDeadline"}
+
+
 def test_only_who_waits_for_a_job_is_told_whether_that_took_too_long(document: Json) -> None:
     schemas = document["components"]["schemas"]
     assert "timedOut" not in schemas["JobDetail"]["properties"]

@@ -826,7 +826,8 @@ ANSWERS: list[tuple[type[Answer], str]] = [
         '{"ok":true,"cancelled":false,"settlementStatus":"pending_approval",'
         '"settlementDeadline":"2025-01-16T10:30:00Z","closedReason":"all_completed"}',
     ),
-    (job_answers.OkSettlement, '{"ok":true,"settlementStatus":"approved"}'),
+    (job_answers.ApproveAnswer, '{"ok":true,"settlementStatus":"approved"}'),
+    (job_answers.DisputeAnswer, '{"ok":true,"settlementStatus":"disputed"}'),
     (
         job_answers.ResizeAnswer,
         '{"previousTargetTesters":5,"newTargetTesters":10,"previousEscrowHoldCents":3250,"newEscrowHoldCents":6500,'

@@ -8,9 +8,10 @@ from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import EmptyBody
 from api.http.schemas.disputes import DisputeBody, SettlementView
 from api.http.schemas.job_answers import (
+    ApproveAnswer,
     CancelAnswer,
+    DisputeAnswer,
     JobStatus,
-    OkSettlement,
     ResizeAnswer,
     SettleAnswer,
     Stopped,
@@ -94,7 +95,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     _route(
         "cancel",
-        "End everybody's work unpaid and free the credits",
+        "End the job: who is at work goes unpaid, what was completed is settled, the rest of the credits is free",
         _asking(lambda _: c.CancelJob(), use_cases.cancel_body),
         CancelAnswer,
     ),
@@ -109,14 +110,14 @@ ROUTES: tuple[Route, ...] = (
         "approve",
         "Pay the testers and the fee; irreversible",
         _asking(lambda _: c.ApproveJob(), use_cases.settlement_body),
-        OkSettlement,
+        ApproveAnswer,
         refusals=(e.NotPendingApproval,),
     ),
     _route(
         "dispute",
         "Hold back pay until an operator decides",
         _dispute,
-        OkSettlement,
+        DisputeAnswer,
         body=DisputeBody,
         prepare=_command_and_words,
         refusals=(e.NotPendingApproval,),

@@ -8,7 +8,6 @@ from api.http.schemas.base import Answer
 from api.http.schemas.common import Page
 from api.http.schemas.fields import IdOut, InstantOut
 from domain.job.events import ClosedReason
-from domain.job.state import AssignmentStatus
 from domain.job.terms import InputType
 
 JobStatusName: TypeAlias = Literal["active", "paused", "closing", "completed", "cancelled"]
@@ -126,22 +125,22 @@ class Artifact(Answer):
 
 
 class CompletedAssignment(Answer):
-    """One tester's work. What only a completed one has is null otherwise."""
+    """One tester's work. ``settlementStatus`` is null until settlement begins."""
 
     assignment_id: IdOut
     tester_id: int
     tester_user_id: IdOut
-    status: AssignmentStatus
+    status: Literal["completed"]
     settlement_status: SettlementStatusName | None
-    duration_minutes: int | None
-    completed_at: InstantOut | None
-    payout_cents: int | None
-    feedback_data: FeedbackData | None
+    duration_minutes: int
+    completed_at: InstantOut
+    payout_cents: int
+    feedback_data: FeedbackData
     artifacts: list[Artifact]
 
 
 class AssignmentItem(CompletedAssignment):
-    """One assignment in the pages of a job's assignments, whatever its status."""
+    """One completed assignment in the pages of a job's, with the variant that it was of."""
 
     variant_id: IdOut
 
@@ -247,15 +246,22 @@ class CancelAnswer(JobStatus):
     settlement_deadline: InstantOut | None
 
 
-class OkSettlement(Answer):
+class ApproveAnswer(Answer):
     ok: Literal[True]
-    settlement_status: SettlementStatusName | None
+    settlement_status: Literal["approved"]
 
 
-class SettleAnswer(OkSettlement):
-    """``cancelled`` when nobody had completed, so that there was nothing to settle."""
+class DisputeAnswer(Answer):
+    ok: Literal[True]
+    settlement_status: Literal["disputed"]
 
+
+class SettleAnswer(Answer):
+    """``cancelled`` when nobody had completed: there was nothing to settle, and status and deadline are null."""
+
+    ok: Literal[True]
     cancelled: bool
+    settlement_status: Literal["pending_approval"] | None
     settlement_deadline: InstantOut | None
     closed_reason: ClosedReason
 
