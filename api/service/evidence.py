@@ -109,7 +109,7 @@ class Evidence:
         await self._try_refusals(now)
         elapsed = asyncio.get_running_loop().time() - self._published_at
         if self._key is not None and (self._is_quiet or elapsed > PUBLISH_SECONDS):
-            await self.publish(now)
+            await self._try_to_publish(now)
 
     def _times_to_advance(self) -> int:
         """How large the next step should be, 0 for none: once commands pause, or as soon as too much lies untouched.
@@ -136,6 +136,13 @@ class Evidence:
         await self._try_refusals(now)
         if self._key is not None:
             await self.publish(now)
+
+    async def _try_to_publish(self, now: Instant) -> None:
+        """The index does not wait until checkpoints can be written."""
+        try:
+            await self.publish(now)
+        except StoreFailed:
+            log.warning("the newest checkpoint could not be kept; trying again", exc_info=True)
 
     async def _try_refusals(self, now: Instant) -> None:
         """Index and checkpoints do not wait until refusals can be written."""

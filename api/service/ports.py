@@ -317,7 +317,7 @@ class CheckpointStore(Protocol):
     """A place for checkpoints outside the database."""
 
     def write(self, day: str, note: str) -> None:
-        """Keep a day's newest checkpoint, `2026-06-30`. Raises OSError."""
+        """Keep a day's newest checkpoint, `2026-06-30`. Raises StoreFailed."""
 
 
 class GatewayBook(Protocol):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from api.evidence.notes import MAX_NOTE_BYTES, SigningKey, VerifierKey, WrongEvidence, new_signing_key
+from api.service.ports import StoreFailed
 
 SUFFIX = ".checkpoint"
 PUBLIC_SUFFIX = ".pub"
@@ -18,19 +19,26 @@ class CheckpointFiles:
         self._folder = folder
 
     def write(self, day: str, note: str) -> None:
-        """Put a day's newest checkpoint in its place, whole or not at all. Raises OSError."""
-        self._folder.mkdir(exist_ok=True)
+        """Put a day's newest checkpoint in its place, whole or not at all. Raises StoreFailed."""
         target = self._folder / f"{day}{SUFFIX}"
-        draft = target.with_suffix(f".{os.getpid()}.draft")
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
+        try:
+            self._folder.mkdir(exist_ok=True)
+            _write(target, note)
+        except OSError as error:
+            raise StoreFailed(f"The checkpoint {target} cannot be written: {error.strerror}.") from error
 
     def paths(self) -> Sequence[Path]:
         """All of them, the oldest first."""
         return sorted(self._folder.glob(f"*{SUFFIX}"))
+
+
+def _write(target: Path, note: str) -> None:
+    draft = target.with_suffix(f".{os.getpid()}.draft")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
 
 
 def read_note(path: Path) -> str:

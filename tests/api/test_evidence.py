@@ -1,5 +1,6 @@
 """Proofs out of tiles, and checkpoints as signed notes: held against definitions and another's program."""
 
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from pymerkle.proof import MerkleProof  # type: ignore[import-untyped]
 
 from api.evidence import tiles, tree
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence, new_signing_key
+from api.service.evidence import Evidence
+from api.service.ports import StoreFailed
 from api.store.checkpoint_files import CheckpointFiles, key_for_sandbox, make_key, read_signing_key, read_verifier_key
+from domain.access.events import Role
+from tests.given import NOW
+from tests.local import Local, Where, issue_keys, run
 
 SIZES = st.integers(0, 700)
 
@@ -226,3 +232,21 @@ def test_there_is_one_file_a_day(tmp_path: Path) -> None:
         ("2026-06-30.checkpoint", "a"),
         ("2026-07-01.checkpoint", "c"),
     ]
+
+
+def test_the_log_is_worked_through_though_checkpoints_cannot_be_written(where: Where, tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    files = CheckpointFiles(tmp_path / "a file" / "checkpoints")
+    issue_keys(where, {"Olga": Role.OWNER})
+    with pytest.raises(StoreFailed, match=r"The checkpoint .*2026-06-30.checkpoint cannot be written: Not a directory"):
+        files.write("2026-06-30", "a")
+    local = Local(where)
+
+    async def story() -> None:
+        async with local:
+            with closing(Evidence(local.digest, new_signing_key("tallyhold"), files)) as evidence:
+                for _ in range(2):  # the second time nothing has come meanwhile
+                    await evidence.keep_up(NOW)
+            assert local.digest.position() == local.digest.head()[1] > 0
+
+    run(story())
