@@ -6,6 +6,7 @@ from domain.errors import AlreadyResolved, InvalidRequest, InvalidState, NotDisp
 from domain.job import commands as c
 from domain.job import events as e
 from domain.job.state import MAX_STATEMENTS, Phase
+from domain.job.terms import Pricing
 from tests.builders import (
     ALICE,
     BOB,
@@ -26,9 +27,12 @@ from tests.builders import (
     returned_by,
     sealed,
     settled,
+    started_by,
     state_by,
     statement_by,
+    submit_by,
     taken_by,
+    variant,
 )
 from tests.given import JOB_SPEC
 
@@ -203,6 +207,18 @@ def test_the_fee_may_be_less_than_the_rule_but_not_more() -> None:
     assert [(p.pointer, p.detail) for p in problems] == [
         ("/resolutions/0/feeCents", "must be at most the 30 cents of the fee rule")
     ]
+
+
+def test_fees_follow_the_rate_that_is_pinned_in_the_job() -> None:
+    """Whatever rate new jobs have: from the hold to the verdict it is the one of the first event."""
+    one, pricing = (variant(least=1),), Pricing(fee_basis_points=2_500)
+    job = JOB_SPEC.given(*an_active_job(1, 300, one, pricing=pricing), taken_by(ALICE), started_by(ALICE))
+    assert job.state.hold_cents == 375
+    job = job.when(submit_by(ALICE)).then_kinds(e.TaskCompleted, e.Settled)
+    assert (job.state.assignments[ALICE.slot].fee_cents, job.state.hold_cents) == (75, 375)
+    job = job.when(c.DisputeJob(flags=LOW_QUALITY)).then(disputed(claim_on(ALICE), low_quality=True))
+    job.when(resolve(grant(ALICE, 100))).then(resolved(ALICE), granted_to(ALICE, 100, 25), refunded_for(ALICE, 200, 50))
+    job.when(resolve(grant(ALICE, 100, fee=26))).then_refused(InvalidRequest)
 
 
 def test_no_more_than_was_earned_is_granted() -> None:
