@@ -151,6 +151,12 @@ def test_the_eligible_variant_is_given_and_not_the_better_one() -> None:
     full.when(take_by(BOB)).then_refused(NoSlotsLeft)
 
 
+def test_a_full_variant_is_closed_to_those_for_whom_only_it_would_be() -> None:
+    """Another one has room, but not for this tester."""
+    variants = (variant(0, 0, 1), variant(1, 0, 2, audience_filters=(GROWN_UPS,)))
+    JOB_SPEC.given(*an_active_job(3, variants=variants), taken_by(ALICE)).when(take_by(BOB)).then_refused(NoSlotsLeft)
+
+
 # Which variant
 
 
