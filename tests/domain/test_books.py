@@ -62,6 +62,10 @@ def test_what_another_file_tells_again_changes_nothing(history: tuple[Any, ...])
     BOOKINGS_SPEC.given(*history).when(Book(told=again)).then_nothing()
 
 
+def test_a_line_that_was_told_before_it_was_paid_out_is_the_same_line_once_it_was() -> None:
+    BOOKINGS_SPEC.given(replace(LINE, payout_id="")).when(Book(told=LINE)).then_nothing()
+
+
 @pytest.mark.parametrize(
     ("history", "told"),
     [
@@ -188,6 +192,11 @@ def test_a_proposal_stands() -> None:
 def test_only_the_amount_that_was_proposed_is_confirmed() -> None:
     refusal = CASES_SPEC.given(PROPOSED).when(confirm(found=replace(FOUND, difference_cents=-13)))
     assert str(RUN) in refusal.then_refused(InvalidState).detail
+
+
+def test_only_the_account_that_was_proposed_is_adjusted() -> None:
+    elsewhere = replace(FOUND, account=e.AdjustedAccount.GATEWAY)
+    CASES_SPEC.given(PROPOSED).when(confirm(found=elsewhere)).then_refused(InvalidState)
 
 
 @pytest.mark.parametrize("remedy", [e.Remedy.REBUILD, e.Remedy.WAIT])
