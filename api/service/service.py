@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -13,7 +14,7 @@ from api.service.evidence import Evidence
 from api.service.gathered import Gathered
 from api.service.kept_views import KeptViews
 from api.service.key_ring import KeyRing
-from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, TakenOver
+from api.service.ports import Clock, Gateway, GatewayBook, Replays, Store, StoreBusy, StoreFailed, TakenOver
 from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
@@ -33,27 +34,30 @@ MAX_WATCHED = 10_000
 EVIDENCE_SECONDS = 1.0
 FOLLOW_SECONDS = 0.1
 """How late somebody who waits may hear of what another process did."""
-EVERYTHING = UUID(int=0)
-"""Who watches this sees that anything happened."""
+MAX_LOOKED_UP = 1_000
+"""Streams that are asked whose they are, after each commit that an owner waits for; after more of them all look."""
+
+
+Watchers: TypeAlias = dict[UUID, set[asyncio.Event]]
 
 
 class Watch:
-    """Somebody who waits for a job to change."""
+    """Somebody who waits for something to happen to a job, or to anything of an owner."""
 
-    def __init__(self, watchers: dict[UUID, set[asyncio.Event]], job_id: UUID, closing: asyncio.Event) -> None:
+    def __init__(self, watchers: Watchers, watched: UUID, closing: asyncio.Event) -> None:
         self._watchers = watchers
-        self._job_id = job_id
+        self._watched = watched
         self._closing = closing
         self._event = asyncio.Event()
 
     def __enter__(self) -> None:
-        self._watchers.setdefault(self._job_id, set()).add(self._event)
+        self._watchers.setdefault(self._watched, set()).add(self._event)
 
     def __exit__(self, *_: object) -> None:
-        watching = self._watchers[self._job_id]
+        watching = self._watchers[self._watched]
         watching.discard(self._event)
         if not watching:
-            del self._watchers[self._job_id]
+            del self._watchers[self._watched]
 
     async def changed(self, seconds: float) -> bool:
         """Whether something happened within so many real seconds. Raises Unavailable at shutdown."""
@@ -98,7 +102,8 @@ class Service:
         self.kept_views = KeptViews(reads, self.changes)
         self._places = Gathered(reads.places_of)
         self.changes.on_access_change += [self.key_ring.clear, self.kept_views.clear, seals.forget_cached]
-        self._watchers: dict[UUID, set[asyncio.Event]] = {}
+        self._waiting_for_jobs: Watchers = {}
+        self._waiting_owners: Watchers = {}
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.committer.on_taken_over.append(self.refuse_from_now)
@@ -116,9 +121,8 @@ class Service:
     def refuse_from_now(self) -> None:
         """Accept nothing more, and let those who wait for a job go."""
         self._closing.set()
-        for events in self._watchers.values():
-            for event in events:
-                event.set()
+        _wake(self._waiting_for_jobs)
+        _wake(self._waiting_owners)
 
     @property
     def is_closing(self) -> bool:
@@ -190,24 +194,40 @@ class Service:
         """Real seconds that only ever grow."""
         return asyncio.get_running_loop().time()
 
-    def watch(self, job_id: UUID) -> Watch:
+    def watch_job(self, job_id: UUID) -> Watch:
         """See what happens to a job from now on; to be used in a ``with``. Raises Overloaded."""
-        if len(self._watchers) >= MAX_WATCHED:
-            raise Overloaded("Too many jobs are being waited for; try again later.")
-        return Watch(self._watchers, job_id, self._closing)
+        return self._watch(self._waiting_for_jobs, job_id)
+
+    def watch_owner(self, owner_id: UUID) -> Watch:
+        """See what happens to an owner's jobs and credits from now on; to be used in a ``with``. Raises Overloaded."""
+        return self._watch(self._waiting_owners, owner_id)
+
+    def _watch(self, watchers: Watchers, watched: UUID) -> Watch:
+        if len(watchers) >= MAX_WATCHED:
+            raise Overloaded("Too many are waiting for something to happen; try again later.")
+        return Watch(watchers, watched, self._closing)
 
     def _tell_watchers(self, streams: Iterable[UUID] | None) -> None:
         """Wake who waits for what was done; all of them where it was too much to look through."""
-        if self._watchers:
-            for stream in [*self._watchers] if streams is None else (EVERYTHING, *streams):
-                for event in self._watchers.get(stream, ()):
-                    event.set()
+        if self._waiting_for_jobs:
+            _wake(self._waiting_for_jobs, streams)
+        if self._waiting_owners:
+            _wake(self._waiting_owners, None if streams is None else self._with_owners({*streams}))
+
+    def _with_owners(self, changed: set[UUID]) -> set[UUID] | None:
+        """With whose jobs they are: an owner's credits have the owner's id. Null where that cannot be told now."""
+        if len(changed) > MAX_LOOKED_UP:
+            return None
+        try:
+            return changed | self.reads.owners_of(changed)
+        except (StoreBusy, StoreFailed):
+            return None  # the log was written all the same
 
     async def _follow(self) -> None:
         """While somebody waits, look what other processes have committed."""
         while True:
             try:
-                if self._watchers:
+                if self._waiting_for_jobs or self._waiting_owners:
                     self.changes.position()
             except Exception as error:  # whatever it was, others wait
                 log.warning("the end of the log could not be read; trying again: %r", error)
@@ -255,3 +275,10 @@ class Service:
             purchases, after = self.reads.open_purchases(after, OPEN_PURCHASES_AT_ONCE)
             for owner_id, purchase_id, cents in purchases:
                 self.purchases.ask_again(owner_id, purchase_id, cents)
+
+
+def _wake(watchers: Watchers, changed: Iterable[UUID] | None = None) -> None:
+    """Wake who watches any of these; everybody for null."""
+    for watched in [*watchers] if changed is None else changed:
+        for event in watchers.get(watched, ()):
+            event.set()

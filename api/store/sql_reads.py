@@ -1,7 +1,7 @@
 """What users ask of the read models, in SQL of either dialect. Every list is a page; every page has an index."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice, product
 from operator import itemgetter
@@ -148,6 +148,18 @@ class SQLReads:
             owner_id = UUID(row[0])
             self._owners.put(job_id, owner_id)
         return owner_id
+
+    def owners_of(self, streams: Collection[UUID]) -> set[UUID]:
+        """Whose jobs there are among these streams; the others are passed over."""
+        owners = {stream: self._owners.get(stream) for stream in streams}
+        unknown = [str(stream) for stream, owner_id in owners.items() if owner_id is None]
+        if unknown:
+            marks = ", ".join("?" * len(unknown))
+            for row in self._all(f"SELECT job_id, owner_id FROM jobs WHERE job_id IN ({marks})", *unknown):
+                job_id, owner_id = UUID(row[0]), UUID(row[1])
+                owners[job_id] = owner_id
+                self._owners.put(job_id, owner_id)
+        return {owner_id for owner_id in owners.values() if owner_id is not None}
 
     def known_place(self, assignment_id: UUID) -> tuple[UUID, UUID] | None:
         """The job and the tester of an assignment, where they are in memory."""

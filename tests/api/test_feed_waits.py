@@ -1,7 +1,8 @@
-"""Who waits for events of the own looks at the log when something was written, and rests in between."""
+"""Who waits for events of the own is woken by these, and rests while others have theirs."""
 
 import asyncio
 from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -11,56 +12,154 @@ from api.http.access_log import AccessLog
 from api.http.app import Endpoint
 from api.http.rate_limit import RateLimit
 from api.http.routes import ROUTES
-from api.service.access import register, register_with_key
+from api.service.credits import rehearse_purchase
+from api.service.jobs import command_job, create_job, status_body
+from api.service.ports import StoreFailed
 from domain.access.events import Role
-from tests.local import Local, Where, run
+from domain.job.commands import PauseJob
+from tests.builders import some_terms
+from tests.local import Key, Local, Where, issue_keys, run
 
-OTHERS = 3
-"""Events of others that are written meanwhile."""
-LOOKS = 2 + 2 * OTHERS
-"""At most: at the beginning, when the time is up, and for each event once told and once looked for."""
+OTHERS = 10
+"""Jobs of others that are posted meanwhile."""
+LOOKS = 3
+"""At most: at the beginning, when the time is up, and once for what nobody could tell."""
+PATIENCE_SECONDS = 4
+"""Less than who waits rests before looking again all the same."""
 
 
-def test_who_waits_rests_until_something_is_written(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
+class Feed:
+    """One who waits for events on an endpoint in this process."""
+
+    def __init__(self, local: Local, who: Key) -> None:
+        self.looks = 0
+        self._local = local
+        self._who = who
+        self._endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
+        self._events = local.audit.events
+
+    def counted(self, *asked: Any) -> Any:
+        self.looks += 1
+        return self._events(*asked)
+
+    async def ask(self, milliseconds: int) -> dict[str, Any]:
+        """The answer."""
+        scope = {
+            "method": "GET",
+            "path": "/events",
+            "raw_path": b"/events",
+            "query_string": f"after={self._local.service.reads.position()}&wait={milliseconds}".encode(),
+            "headers": [(b"authorization", f"Bearer {self._who.key}".encode())],
+        }
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            await asyncio.sleep(60)
+            raise AssertionError("waited for too long")
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self._endpoint.handle(scope, receive, send)
+        answer: dict[str, Any] = msgspec.json.decode(sent[1]["body"])
+        return answer
+
+
+async def buy(local: Local, owner_id: UUID) -> None:
+    await local.ask(rehearse_purchase(owner_id, uuid4(), 1_000_000))
+
+
+async def post(local: Local, owner_id: UUID) -> UUID:
+    job_id = uuid4()
+    await local.ask(create_job(job_id, owner_id, some_terms(1)))
+    return job_id
+
+
+async def pause(local: Local, job_id: UUID) -> None:
+    await local.ask(command_job(job_id, PauseJob(), status_body))
+
+
+@pytest.fixture
+def people(where: Where) -> dict[str, Key]:
+    return issue_keys(where, {"Olga": Role.OWNER, "Otto": Role.OWNER})
+
+
+def test_who_waits_rests_while_others_have_events(
+    where: Where, people: dict[str, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            await local.service.start()
+            await buy(local, people["Otto"].id)
+            feed = Feed(local, people["Olga"])
+            monkeypatch.setattr(local.audit, "events", feed.counted)
+            waiting = asyncio.create_task(feed.ask(1_000))
+            for _ in range(OTHERS):
+                await asyncio.sleep(0.02)
+                await post(local, people["Otto"].id)
+            end = local.service.reads.position()
+            assert await waiting == {"data": [], "next": end}
+            await local.service.close()
+            assert 1 < feed.looks <= LOOKS
+
+    run(story())
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize(
+    ("of_job", "types"),
+    [(False, ["credits.purchase_started", "credits.purchase_completed"]), (True, ["job.paused"])],
+)
+def test_who_waits_hears_at_once_of_the_own(
+    where: Where, people: dict[str, Key], elsewhere: bool, of_job: bool, types: list[str]
+) -> None:
+    """Whichever process writes it."""
+
+    async def story() -> None:
+        async with Local(where) as local, Local(where) as other:
+            await local.service.start()
+            owner, writes = people["Olga"], other if elsewhere else local
+            await buy(local, owner.id)
+            job_id = await post(local, owner.id)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                waiting = asyncio.create_task(Feed(local, owner).ask(60_000))
+                await asyncio.sleep(0.1)
+                await (pause(writes, job_id) if of_job else buy(writes, owner.id))
+                assert [event["type"] for event in (await waiting)["data"]] == types
+            await local.service.close()
+
+    run(story())
+
+
+def test_who_waits_looks_when_nobody_can_tell_whose_it_was(
+    where: Where, people: dict[str, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> None:
+        raise StoreFailed("It was there a moment ago.")
 
     async def story() -> None:
         async with Local(where) as local:
             await local.service.start()
-            issued = msgspec.json.decode((await local.ask(register_with_key(Role.OWNER, "Olga"))).body)
-            end = local.service.reads.position()
-            events = local.audit.events
-
-            def counted(*asked: Any) -> Any:
-                nonlocal looks
-                looks += 1
-                return events(*asked)
-
-            monkeypatch.setattr(local.audit, "events", counted)
-            scope = {
-                "method": "GET",
-                "path": "/events",
-                "raw_path": b"/events",
-                "query_string": f"after={end}&wait=800".encode(),
-                "headers": [(b"authorization", f"Bearer {issued['key']}".encode())],
-            }
-            sent: list[Message] = []
-
-            async def receive() -> Message:
-                await asyncio.sleep(60)
-                raise AssertionError("waited for too long")
-
-            async def send(message: Message) -> None:
-                sent.append(message)
-
-            endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
-            asked = asyncio.create_task(endpoint.handle(scope, receive, send))
-            for number in range(OTHERS):
+            owner = people["Olga"]
+            await buy(local, owner.id)
+            job_id = await post(local, owner.id)
+            monkeypatch.setattr(local.reads, "owners_of", fails)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                waiting = asyncio.create_task(Feed(local, owner).ask(60_000))
                 await asyncio.sleep(0.1)
-                await local.ask(register(Role.TESTER, f"Tom {number}"))
-            await asked
-            assert msgspec.json.decode(sent[1]["body"]) == {"data": [], "next": end + OTHERS}
+                await pause(local, job_id)
+                assert [event["type"] for event in (await waiting)["data"]] == ["job.paused"]
             await local.service.close()
 
     run(story())
-    assert OTHERS < looks <= LOOKS
+
+
+def test_so_many_are_asked_whose_they_are_as_a_statement_takes(where: Where, people: dict[str, Key]) -> None:
+    async def story() -> None:
+        async with Local(where) as local:
+            await buy(local, people["Olga"].id)
+            many = {await post(local, people["Olga"].id), *(uuid4() for _ in range(999))}
+            for _ in range(2):
+                assert local.reads.owners_of(many) == {people["Olga"].id}
+
+    run(story())

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from api.service.service import EVERYTHING
 from domain.job.commands import PauseJob
 from domain.times import HOUR
 from tests.api.test_committer import JOB_ID, asked, bought, posted
@@ -34,7 +33,7 @@ async def after_an_error(local: Local) -> AsyncIterator[None]:
     async with local:
         await local.ask(bought(1_950))
         await local.ask(posted())
-        with pytest.MonkeyPatch.context() as broken, local.service.watch(EVERYTHING):
+        with pytest.MonkeyPatch.context() as broken, local.service.watch_job(JOB_ID):
             broken.setattr(local.service.changes, "position", fails)
             await local.service.start()
             await asyncio.sleep(0.1)
@@ -51,7 +50,7 @@ def test_who_waits_hears_of_others_after_an_error_that_nobody_foresaw(
     async def story() -> None:
         local = Local(where)
         async with after_an_error(local), Local(where) as other:
-            with (watch := local.service.watch(JOB_ID)):
+            with (watch := local.service.watch_job(JOB_ID)):
                 await other.ask(asked(PauseJob()))
                 assert await watch.changed(PATIENCE_SECONDS)
 

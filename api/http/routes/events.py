@@ -18,7 +18,6 @@ from api.http.schemas.events import (
 )
 from api.http.streams import STREAMS, Columns, streamed
 from api.service.reads import AuditReads, Page, RefusalFilter
-from api.service.service import EVERYTHING
 from domain.access.events import Role
 from domain.errors import invalid
 from projections.audit import EventFilter, recorded_view
@@ -27,8 +26,8 @@ AUDIT = (Role.OPERATOR, Role.AUDITOR)
 OWNER = (Role.OWNER,)
 AT_ONCE = 200
 """Events in one piece of a stream."""
-LOOK_AGAIN_SECONDS = 1.0
-"""Another process may have written what nobody here was told of."""
+LOOK_AGAIN_SECONDS = 5.0
+"""What happens to an owner outside of jobs and credits, as to a key, wakes nobody."""
 
 COLUMNS: Columns = {
     "position": itemgetter("position"),
@@ -112,7 +111,7 @@ async def _feed(call: Call) -> Shown:
     wanted = EventFilter(subject=call.principal.id, types=types)
     deadline = service.real_time() + query.wait / 1_000
     while True:
-        watch = service.watch(EVERYTHING)
+        watch = service.watch_owner(call.principal.id)
         with watch:
             await service.catch_up()
             position = service.reads.position()

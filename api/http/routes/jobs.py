@@ -100,7 +100,7 @@ async def _wait(call: Call) -> Shown:
     service, job_id = call.service, call.ids["id"]
     deadline = service.real_time() + call.query.timeout_ms / 1_000
     while True:
-        watch = service.watch(job_id)
+        watch = service.watch_job(job_id)
         with watch:
             await service.catch_up()
             if service.reads.job_status(job_id) in ENDED:
