@@ -11,7 +11,7 @@ from api.cli.progress import progress
 from api.program.platform import check_forms, database_at, existing
 from api.program.terminal import AsJson, Db, failing_in_one_sentence, show
 from api.settings import read_settings
-from api.store.backup import NoKeys, copy_keys, forgotten, restore_keys
+from api.store.backup import NoKeys, copied_keys, copy_keys, forgotten, restore_keys
 from api.store.databases import Database
 from api.store.rebuild import digest_anew, is_outdated, rebuild
 
@@ -83,11 +83,11 @@ def restore_command(
     with failing_in_one_sentence():
         settings, file = read_settings(db=db), file.absolute()
         if sealing_keys:
-            database = existing(settings)
+            database, copied = existing(settings), copied_keys(file)
             with closing(database.log()) as log:
                 gone = forgotten(log)
             with closing(database.sealing_keys()) as keys:
-                count = restore_keys(file, keys, gone)
+                count = restore_keys(copied, keys, gone)
             said = f"restored the keys of {count} persons"
             show({"database": str(database), "keys": count}, as_json, lambda: said)
             return

@@ -137,17 +137,21 @@ def copy_keys(keys: StoredKeys, file: Path) -> int:
     return _count(rows)
 
 
-def restore_keys(file: Path, keys: StoredKeys, forgotten: Collection[UUID]) -> int:
-    """Keep the keys that were copied to a file, but for those who were forgotten; how many. Raises NotOurs.
-
-    A copy made before somebody was forgotten still has the key, which must not come back.
-    """
+def copied_keys(file: Path) -> Sequence[Sequence[Any]]:
+    """The rows of a copy of the keys of persons. Raises NotOurs."""
     if not file.is_file():
         raise NotOurs(f"There is no backup {file}.")
     with telling(f"The file {file} is no backup of the keys of persons"), opened(file, mode="ro") as copy:
-        rows = copy.execute("SELECT person_id, wrapped, master FROM keys").fetchall()
+        return copy.execute("SELECT person_id, wrapped, master FROM keys").fetchall()
+
+
+def restore_keys(copied: Sequence[Sequence[Any]], keys: StoredKeys, forgotten: Collection[UUID]) -> int:
+    """Keep the keys that were copied, but for those who were forgotten; how many. Raises NotOurs.
+
+    A copy made before somebody was forgotten still has the key, which must not come back.
+    """
     gone = {str(person_id) for person_id in forgotten}
-    kept = [(person, None, "") if person in gone else (person, *rest) for person, *rest in rows]
+    kept = [(person, None, "") if person in gone else (person, *rest) for person, *rest in copied]
     keys.fill(kept)
     return _count(kept)
 

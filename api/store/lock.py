@@ -22,13 +22,16 @@ def rebuild_lock(path: Path) -> AbstractContextManager[None]:
 @contextmanager
 def _held(path: Path, suffix: str, by: str) -> Iterator[None]:
     """Hold a lock; the system frees it however the process ends. Raises NotOurs."""
-    with path.with_name(path.name + suffix).open("a+") as file:
+    lock = path.with_name(path.name + suffix)
+    with lock.open("a+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise NotOurs(f"{by} {file.read().strip()} already.") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+            raise NotOurs(f"{by} {file.read().decode().strip()} already.") from None
+        try:
+            file.truncate(0)
+            file.write(b"%d" % os.getpid())
+        except OSError as error:
+            raise NotOurs(f"The lock {lock} cannot be written: {error.strerror}.") from error
         yield

@@ -12,7 +12,7 @@ import pytest
 
 from api.service.seals import Seals
 from api.store.application import NotOurs
-from api.store.backup import copy_keys, forgotten, restore_keys
+from api.store.backup import copied_keys, copy_keys, forgotten, restore_keys
 from api.store.rebuild import is_outdated, rebuild
 from api.store.verify import verify
 from domain.access.events import Role
@@ -189,13 +189,13 @@ def test_keys_of_persons_are_copied_apart(lived: Where, other: Where, tmp_path: 
     assert wrapped not in (tmp_path / "backup").read_bytes()
     database(other).restore(tmp_path / "backup")
     with closing(database(other).sealing_keys()) as restored:
-        assert restore_keys(tmp_path / "keys", restored, {ben}) == count - 1
+        assert restore_keys(copied_keys(tmp_path / "keys"), restored, {ben}) == count - 1
         seals = Seals(restored, MASTER_KEY)
         assert seals.open(ann, "place", sealed[ann]) == "mine"
         assert seals.open(ben, "place", sealed[ben]) is None
         assert not seals.make_key(ben)
         with pytest.raises(NotOurs, match="keys of persons already"):
-            restore_keys(tmp_path / "keys", restored, {ben})
+            restore_keys(copied_keys(tmp_path / "keys"), restored, {ben})
 
 
 def test_who_was_forgotten_stays_so(where: Where, tmp_path: Path) -> None:
@@ -256,4 +256,5 @@ def test_the_commands_tell_what_they_did(tmp_path: Path) -> None:
     restored = tallyhold("restore", str(backup), "--db", other)
     assert (restored.returncode, restored.stdout) == (0, f"restored 2 events to {tmp_path / 'other.sqlite'}\n")
     failed(tallyhold("restore", str(backup), "--sealing-keys", "--db", other), 1, "no backup of the keys of persons")
+    assert not (tmp_path / "other.sqlite.keys").exists(), "a store is made for keys that there are"
     assert tallyhold("reconcile", "--db", other).returncode == 0

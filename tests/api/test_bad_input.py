@@ -18,7 +18,9 @@ from api.cli.demo import _farewell
 from api.main import app
 from api.service.ports import StoreFailed
 from api.settings import sqlite_path
+from api.store.application import NotOurs
 from api.store.databases import SQLiteDatabase
+from api.store.lock import server_lock
 from domain.access.events import Role
 from tests.local import Where, everything, execute, issue_keys, query, url_of
 from tests.postgres import own_server
@@ -343,6 +345,13 @@ def test_a_command_on_a_full_disk_is_told(file: Path) -> None:
         failed(outcome, 1, "")
         assert everything(file) == before
     assert not (file.parent / "copy").exists()
+
+
+def test_a_lock_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "a.sqlite.lock"
+    lock.symlink_to("/dev/full")
+    with pytest.raises(NotOurs, match=f"The lock {lock} cannot be written"), server_lock(tmp_path / "a.sqlite"):
+        raise AssertionError("It is not held.")
 
 
 def test_postgresql_without_room_is_told(postgres_url: str) -> None:
