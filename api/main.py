@@ -2,7 +2,11 @@
 
 import multiprocessing
 import signal
+from importlib.metadata import version
 from types import FrameType
+from typing import Annotated
+
+import typer
 
 from api.program.groups import Commands, Listed, group
 from api.signals import hangups_are_ignored
@@ -43,9 +47,24 @@ EXPORT: Commands = {
     "statement": Listed("api.program.books:export_statement_command", "A month of an owner or a tester."),
 }
 
-app = group(COMMANDS, help="Jobs with escrow: every cent explained.")
+app = group(COMMANDS)
 app.add_typer(group(KEYS, help="Principals and their API keys."), name="keys")
 app.add_typer(group(EXPORT, help="The books for other programs."), name="export")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tallyhold {version('tallyhold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    """Jobs with escrow: every cent explained."""
 
 
 def main() -> None:

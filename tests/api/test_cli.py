@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from api.http.openapi import VERSION
 from api.main import COMMANDS, EXPORT, KEYS
 from api.program.groups import Commands, Listed, command_at
 from api.store.sealing_keys import SealingKeysFile, open_seals
@@ -46,6 +47,10 @@ def test_a_group_tells_of_each_of_its_commands_in_a_line(group: tuple[str, ...],
     assert [told for told in words if told[0] in commands] == [[name, commands[name].short_help] for name in commands]
     assert all(len(told) == 2 for told in words)
     assert tallyhold(*group, COLUMNS="80").stderr == told.stdout
+
+
+def test_the_program_tells_its_version() -> None:
+    assert tallyhold("--version") == (0, f"tallyhold {VERSION}\n", "")
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=["all", "keys", "export"])
