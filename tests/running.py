@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.local import Where, url_of
 from tests.program import environment
@@ -48,7 +48,10 @@ class Client:
 
 
 class RunningServer:
-    """Serves one database on a port that the system picks; what it logs lies in a folder."""
+    """Serves one database on a port that the system picks; what it logs lies in a folder.
+
+    In a ``with`` it listens at the beginning, and is killed at the end if it still runs.
+    """
 
     def __init__(self, where: Where, folder: Path, *options: str) -> None:
         self.where = where
@@ -56,6 +59,13 @@ class RunningServer:
         self._options = options
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     @property
     def process(self) -> "subprocess.Popen[str]":

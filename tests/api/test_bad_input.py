@@ -303,13 +303,8 @@ def test_a_rebuild_that_fails_leaves_the_read_models_as_they_were(file: Path) ->
 def served(file: Path) -> Iterator[tuple[RunningServer, Client]]:
     """A sandbox server on a file, and an owner."""
     owner = issue_keys(file, {"Olga": Role.OWNER})["Olga"]
-    server = RunningServer(file, file.parent)
-    server.start()
-    try:
-        with closing(server.client(owner.key)) as client:
-            yield server, client
-    finally:
-        server.kill()
+    with RunningServer(file, file.parent) as server, closing(server.client(owner.key)) as client:
+        yield server, client
 
 
 def test_nothing_is_lost_while_the_disk_is_full_and_all_goes_on_afterwards(

@@ -92,24 +92,17 @@ def test_what_was_begun_is_cleared_away(
 
 
 def test_a_terminal_that_hangs_up_ends_a_server_in_peace(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path / "a.sqlite", tmp_path)
-    server.start()
-    try:
+    with RunningServer(tmp_path / "a.sqlite", tmp_path) as server:
         server.process.send_signal(signal.SIGHUP)
         assert server.process.wait(SECONDS) == 0
-    finally:
-        server.kill()
 
 
 def test_who_has_hangups_ignored_serves_on(tmp_path: Path) -> None:
     """As nohup does."""
-    server = RunningServer(tmp_path / "a.sqlite", tmp_path)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        server.start()
-        server.process.send_signal(signal.SIGHUP)
-        with closing(server.client("")) as client:
+        with RunningServer(tmp_path / "a.sqlite", tmp_path) as server, closing(server.client("")) as client:
+            server.process.send_signal(signal.SIGHUP)
             assert client.ask("GET", "/healthz").status == 200
     finally:
         signal.signal(signal.SIGHUP, before)
-        server.kill()

@@ -42,9 +42,7 @@ def wait_until_ready(client: Client) -> None:
 def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: Path) -> None:
     database, url = own
     keys = issue_keys(url, {"Olga": Role.OWNER})
-    server = RunningServer(url, tmp_path)
-    server.start()
-    try:
+    with RunningServer(url, tmp_path) as server:
         with closing(server.client(keys["Olga"].key)) as client:
             assert client.ask("POST", "/owner/billing/add-credits", {"amountCents": 100_000}).status == 201
             acknowledged = [client.ask("POST", "/jobs", a_job(1)).body["id"]]
@@ -66,16 +64,12 @@ def test_a_database_that_stops_and_starts(own: tuple[OwnServer, str], tmp_path: 
         File(url).check()
         assert "a batch could not be written" in server.logged()
         assert "Traceback" not in server.logged(), "what was foreseen is told in a sentence"
-    finally:
-        server.kill()
 
 
 def test_a_server_is_known_to_run_also_after_its_database_was_away(own: tuple[OwnServer, str], tmp_path: Path) -> None:
     database, url = own
     key = issue_keys(url, {"Olga": Role.OWNER})["Olga"].key
-    server = RunningServer(url, tmp_path)
-    server.start()
-    try:
+    with RunningServer(url, tmp_path) as server:
         with closing(server.client(key)) as client:
             database.stop("immediate")
             database.start()
@@ -83,28 +77,24 @@ def test_a_server_is_known_to_run_also_after_its_database_was_away(own: tuple[Ow
             assert client.ask("GET", "/jobs").status == 200
         refused = tallyhold("rotate-master-key", "--new", str(tmp_path / "new"), "--db", url)
         failed(refused, 1, "is being served")
-    finally:
-        server.kill()
 
 
 def test_a_server_ends_in_time_though_its_database_stands_still(own: tuple[OwnServer, str], tmp_path: Path) -> None:
     database, url = own
     key = issue_keys(url, {"Olga": Role.OWNER})["Olga"].key
-    server = RunningServer(url, tmp_path)
-    server.start()
-    try:
-        with closing(server.client(key)) as client, closing(server.client(key)) as waiting:
-            wait_until_ready(client)
-            database.suspend()
-            waiting.send("GET", "/jobs")
-            time.sleep(1)
-            began = time.monotonic()
-            server.process.terminate()
-            assert server.process.wait(PATIENCE_SECONDS) == 1
-            assert time.monotonic() - began < 11
-    finally:
-        database.suspend(resume=True)
-        server.kill()
+    with RunningServer(url, tmp_path) as server:
+        try:
+            with closing(server.client(key)) as client, closing(server.client(key)) as waiting:
+                wait_until_ready(client)
+                database.suspend()
+                waiting.send("GET", "/jobs")
+                time.sleep(1)
+                began = time.monotonic()
+                server.process.terminate()
+                assert server.process.wait(PATIENCE_SECONDS) == 1
+                assert time.monotonic() - began < 11
+        finally:
+            database.suspend(resume=True)
 
 
 class LosesItsAnswer(PostgresSession):
@@ -169,17 +159,13 @@ def test_a_server_whose_database_another_version_takes_over_says_so_and_ends(
     postgres_url: str, tmp_path: Path, workers: tuple[str, ...], asked: tuple[Any, ...] | None
 ) -> None:
     key = issue_keys(postgres_url, {"Olga": Role.OWNER})["Olga"].key
-    server = RunningServer(postgres_url, tmp_path, *workers)
-    server.start()
-    try:
+    with RunningServer(postgres_url, tmp_path, *workers) as server:
         with closing(server.client(key)) as client:
             wait_until_ready(client)
             execute(postgres_url, "UPDATE head SET views_version = 'another'")
             if asked is not None:
                 assert client.ask(*asked).status == 503
         assert server.process.wait(PATIENCE_SECONDS) == 1
-    finally:
-        server.kill()
     said = server.logged()
     assert "The database has been changed to another version of this program; start that one." in said
     assert "Traceback" not in said
