@@ -7,11 +7,9 @@ from pathlib import Path
 import msgspec
 
 from api.http.access_log import AccessLog
-from api.http.app import Endpoint
-from api.http.rate_limit import RateLimit
-from api.http.routes import ROUTES
 from api.service.access import register_with_key
 from domain.access.events import Role
+from tests.api.asker import Asker, bearer
 from tests.api.server import Json
 from tests.local import Local, run
 
@@ -23,25 +21,8 @@ def line_of(path: Path, method: str, target: str, query: str = "", body: bytes =
     async def story() -> Json:
         async with Local(path) as local:
             issued: Json = msgspec.json.decode((await local.ask(register_with_key(Role.OWNER, "Olga"))).body)
-            scope = {
-                "method": method,
-                "path": target,
-                "raw_path": target.encode(),
-                "query_string": query.encode(),
-                "headers": [
-                    (b"authorization", f"Bearer {issued['key']}".encode()),
-                    (b"content-type", b"application/json"),
-                    (b"x-request-id", b"r-1"),
-                ],
-            }
-
-            async def receive() -> Json:
-                return {"type": "http.request", "body": body, "more_body": False}
-
-            async def send(_: object) -> None:
-                pass
-
-            await Endpoint(ROUTES, local.service, AccessLog(told), RateLimit(0)).handle(scope, receive, send)
+            headers = (bearer(issued["key"]), (b"content-type", b"application/json"), (b"x-request-id", b"r-1"))
+            await Asker(local, *headers, log=AccessLog(told)).ask(method, target, query, body)
             return issued
 
     issued = run(story())

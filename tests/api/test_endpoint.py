@@ -1,42 +1,18 @@
 """What is answered when something around a request ends or fails."""
 
 import asyncio
-from collections.abc import Sequence
 from errno import ENOSPC
 from io import StringIO
 
 import msgspec
 import pytest
-from starlette.types import Message
 
 from api.http.access_log import AccessLog
-from api.http.app import Endpoint
-from api.http.rate_limit import RateLimit
-from api.http.routes import ROUTES
 from api.service.access import register_with_key
 from api.service.ports import StoreFailed
 from domain.access.events import Role
+from tests.api.asker import Asker, bearer
 from tests.local import Local, Where, run
-
-
-class Asker:
-    """One who asks an endpoint in this process, and never sends a body."""
-
-    def __init__(self, local: Local, access_log: AccessLog) -> None:
-        self.sent: list[Message] = []
-        self._endpoint = Endpoint(ROUTES, local.service, access_log, RateLimit(0))
-
-    async def ask(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        scope = {"method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-
-        async def receive() -> Message:
-            await asyncio.sleep(60)
-            raise AssertionError("waited for too long")
-
-        async def send(message: Message) -> None:
-            self.sent.append(message)
-
-        await self._endpoint.handle(scope, receive, send)
 
 
 def test_what_is_cut_short_is_told_to_come_again(where: Where) -> None:
@@ -44,8 +20,8 @@ def test_what_is_cut_short_is_told_to_come_again(where: Where) -> None:
         async with Local(where) as local:
             issued = await local.ask(register_with_key(Role.OWNER, "Olga"))
             key = msgspec.json.decode(issued.body)["key"]
-            asker = Asker(local, AccessLog(None))
-            asked = asyncio.create_task(asker.ask("POST", "/jobs", [(b"authorization", f"Bearer {key}".encode())]))
+            asker = Asker(local, bearer(key))
+            asked = asyncio.create_task(asker.ask("POST", "/jobs", body=None))
             await asyncio.sleep(0.05)
             asked.cancel()
             await asked
@@ -66,7 +42,7 @@ def test_a_process_that_has_answered_nothing_yet_is_alive_without_its_database(
     async def story() -> None:
         async with Local(where) as local:
             monkeypatch.setattr(local.service.reads, "secret", fails)
-            asker = Asker(local, AccessLog(None))
+            asker = Asker(local)
             await asker.ask("GET", "/healthz")
             assert asker.sent[0]["status"] == 200
 
@@ -81,7 +57,7 @@ class FullDisk(StringIO):
 def test_what_was_answered_stays_so_when_the_log_cannot_be_written(where: Where) -> None:
     async def story() -> None:
         async with Local(where) as local:
-            asker = Asker(local, AccessLog(FullDisk()))
+            asker = Asker(local, log=AccessLog(FullDisk()))
             await asker.ask("GET", "/healthz")
             assert asker.sent[0]["status"] == 200
 

@@ -6,17 +6,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from starlette.types import Message
 
-from api.http.access_log import AccessLog
-from api.http.app import Endpoint
-from api.http.rate_limit import RateLimit
-from api.http.routes import ROUTES
 from api.service.credits import rehearse_purchase
 from api.service.jobs import command_job, create_job, status_body
 from api.service.ports import StoreFailed
 from domain.access.events import Role
 from domain.job.commands import PauseJob
+from tests.api.asker import Asker, bearer
 from tests.builders import some_terms
 from tests.local import Key, Local, Where, issue_keys, run
 
@@ -28,41 +24,12 @@ PATIENCE_SECONDS = 4
 """Less than who waits rests before looking again all the same."""
 
 
-class Feed:
-    """One who waits for events on an endpoint in this process."""
-
-    def __init__(self, local: Local, who: Key) -> None:
-        self.looks = 0
-        self._local = local
-        self._who = who
-        self._endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
-        self._events = local.audit.events
-
-    def counted(self, *asked: Any) -> Any:
-        self.looks += 1
-        return self._events(*asked)
-
-    async def ask(self, milliseconds: int) -> dict[str, Any]:
-        """The answer."""
-        scope = {
-            "method": "GET",
-            "path": "/events",
-            "raw_path": b"/events",
-            "query_string": f"after={self._local.service.reads.position()}&wait={milliseconds}".encode(),
-            "headers": [(b"authorization", f"Bearer {self._who.key}".encode())],
-        }
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            await asyncio.sleep(60)
-            raise AssertionError("waited for too long")
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self._endpoint.handle(scope, receive, send)
-        answer: dict[str, Any] = msgspec.json.decode(sent[1]["body"])
-        return answer
+async def feed(local: Local, who: Key, milliseconds: int) -> dict[str, Any]:
+    """What somebody gets who waits so long for events after the last one that there is."""
+    asker = Asker(local, bearer(who.key))
+    await asker.ask("GET", "/events", f"after={local.service.reads.position()}&wait={milliseconds}")
+    answer: dict[str, Any] = msgspec.json.decode(asker.sent[1]["body"])
+    return answer
 
 
 async def buy(local: Local, owner_id: UUID) -> None:
@@ -91,16 +58,23 @@ def test_who_waits_rests_while_others_have_events(
         async with Local(where) as local:
             await local.service.start()
             await buy(local, people["Otto"].id)
-            feed = Feed(local, people["Olga"])
-            monkeypatch.setattr(local.audit, "events", feed.counted)
-            waiting = asyncio.create_task(feed.ask(1_000))
+            looks = 0
+            events = local.audit.events
+
+            def counted(*asked: Any) -> Any:
+                nonlocal looks
+                looks += 1
+                return events(*asked)
+
+            monkeypatch.setattr(local.audit, "events", counted)
+            waiting = asyncio.create_task(feed(local, people["Olga"], 1_000))
             for _ in range(OTHERS):
                 await asyncio.sleep(0.02)
                 await post(local, people["Otto"].id)
             end = local.service.reads.position()
             assert await waiting == {"data": [], "next": end}
             await local.service.close()
-            assert 1 < feed.looks <= LOOKS
+            assert 1 < looks <= LOOKS
 
     run(story())
 
@@ -122,7 +96,7 @@ def test_who_waits_hears_at_once_of_the_own(
             await buy(local, owner.id)
             job_id = await post(local, owner.id)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                waiting = asyncio.create_task(Feed(local, owner).ask(60_000))
+                waiting = asyncio.create_task(feed(local, owner, 60_000))
                 await asyncio.sleep(0.1)
                 await (pause(writes, job_id) if of_job else buy(writes, owner.id))
                 assert [event["type"] for event in (await waiting)["data"]] == types
@@ -145,7 +119,7 @@ def test_who_waits_looks_when_nobody_can_tell_whose_it_was(
             job_id = await post(local, owner.id)
             monkeypatch.setattr(local.reads, "owners_of", fails)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                waiting = asyncio.create_task(Feed(local, owner).ask(60_000))
+                waiting = asyncio.create_task(feed(local, owner, 60_000))
                 await asyncio.sleep(0.1)
                 await pause(local, job_id)
                 assert [event["type"] for event in (await waiting)["data"]] == ["job.paused"]

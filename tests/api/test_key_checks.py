@@ -10,10 +10,7 @@ import msgspec
 import pytest
 from starlette.types import Message
 
-from api.http.access_log import AccessLog
-from api.http.app import Endpoint
-from api.http.rate_limit import RateLimit
-from api.http.routes import ROUTES, events
+from api.http.routes import events
 from api.service import committer as module
 from api.service.access import register, register_with_key, revoke_key
 from api.service.committer import Reply
@@ -27,6 +24,7 @@ from api.store.sql_store import SQLStore
 from domain.access.events import Role
 from domain.ids import access_stream
 from domain.recorded import Actor, ActorKind
+from tests.api.asker import a_request, bearer, endpoint_of
 from tests.api.test_committer import key, kinds, outcomes
 from tests.builders import some_terms
 from tests.local import Local, Where, issue_keys, query, run
@@ -165,14 +163,8 @@ class Request:
     """One that is answered in this process, to somebody who takes in one message after the other."""
 
     def __init__(self, local: Local, key: str, path: str, query: str = "") -> None:
-        self._endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
-        self._scope = {
-            "method": "GET",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(b"authorization", f"Bearer {key}".encode())],
-        }
+        self._endpoint = endpoint_of(local)
+        self._scope = a_request("GET", path, query, [bearer(key)])
         self.sent: asyncio.Queue[Message | None] = asyncio.Queue(1)
         self._task = asyncio.create_task(self._answer())
 

@@ -7,65 +7,20 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from starlette.types import Message
 
-from api.http.access_log import AccessLog
-from api.http.app import Endpoint
-from api.http.rate_limit import RateLimit
-from api.http.routes import ROUTES, events
+from api.http.routes import events
 from api.service.access import register_with_key
 from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
 from api.service.jobs import create_job
 from domain.access.events import Role
+from tests.api.asker import Asker, bearer
 from tests.builders import some_terms
 from tests.local import Local, Where, issue_keys, run
 
 EVENTS = 50
 ON_ITS_WAY = 5
 """Messages that may still be made for a client who has gone."""
-SOON_SECONDS = 10
-
-
-class Visitor:
-    """A client who goes away after so many messages."""
-
-    def __init__(self, local: Local, key: str, *, stays_for: int) -> None:
-        self._endpoint = Endpoint(ROUTES, local.service, AccessLog(None), RateLimit(0))
-        self._key = key
-        self._stays_for = stays_for
-        self._gone = asyncio.Event()
-        self.sent: list[Message] = []
-
-    async def ask(self, path: str, query: str = "", method: str = "GET") -> None:
-        """Return when nothing more is done for the request."""
-        scope = {
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(b"authorization", f"Bearer {self._key}".encode())],
-        }
-        begun = False
-
-        async def receive() -> Message:
-            nonlocal begun
-            if not begun:
-                begun = True
-                return {"type": "http.request", "body": b"", "more_body": False}
-            await self._gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            self.sent.append(message)
-            if len(self.sent) == self._stays_for:
-                self.leave()
-
-        async with asyncio.timeout(SOON_SECONDS):
-            await self._endpoint.handle(scope, receive, send)
-
-    def leave(self) -> None:
-        self._gone.set()
 
 
 def visited(where: Where, role: Role, story: Callable[[Local, str], Coroutine[Any, Any, None]]) -> None:
@@ -89,10 +44,10 @@ def long_log(where: Where, monkeypatch: pytest.MonkeyPatch) -> Where:
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_a_stream_ends_with_its_connection(long_log: Where, form: str) -> None:
     async def story(local: Local, key: str) -> None:
-        stays, leaves = Visitor(local, key, stays_for=0), Visitor(local, key, stays_for=3)
-        await stays.ask("/audit/events", f"format={form}")
+        stays, leaves = Asker(local, bearer(key)), Asker(local, bearer(key), stays_for=3)
+        await stays.ask("GET", "/audit/events", f"format={form}")
         assert len(stays.sent) > EVENTS and not stays.sent[-1].get("more_body", False)
-        await leaves.ask("/audit/events", f"format={form}")
+        await leaves.ask("GET", "/audit/events", f"format={form}")
         assert len(leaves.sent) <= 3 + ON_ITS_WAY
 
     visited(long_log, Role.AUDITOR, story)
@@ -104,9 +59,9 @@ def test_the_head_of_a_stream_reads_nothing(long_log: Where, monkeypatch: pytest
 
     async def story(local: Local, key: str) -> None:
         monkeypatch.setattr(local.audit, "events", fails)
-        visitor = Visitor(local, key, stays_for=0)
-        await visitor.ask("/audit/events", "format=csv", method="HEAD")
-        start, end = visitor.sent
+        asker = Asker(local, bearer(key))
+        await asker.ask("HEAD", "/audit/events", "format=csv")
+        start, end = asker.sent
         assert (start["status"], end["body"]) == (200, b"")
 
     visited(long_log, Role.AUDITOR, story)
@@ -120,12 +75,12 @@ def test_nobody_is_waited_for_who_has_gone(where: Where, path: str, query: str) 
             await local.ask(rehearse_purchase(UUID(owner["principalId"]), new_id(), 100_000))
             job_id = new_id()
             end = (await local.ask(create_job(job_id, UUID(owner["principalId"]), some_terms()))).position
-            visitor = Visitor(local, owner["key"], stays_for=0)
-            asked = asyncio.create_task(visitor.ask(path.format(job_id), query.format(end)))
+            asker = Asker(local, bearer(owner["key"]))
+            asked = asyncio.create_task(asker.ask("GET", path.format(job_id), query.format(end)))
             await asyncio.sleep(0.1)
             assert not asked.done()
-            visitor.leave()
+            asker.leave()
             await asked
-            assert visitor.sent == []
+            assert asker.sent == []
 
     run(story())
