@@ -148,7 +148,10 @@ def close_command(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in what the statements tell and close a month for good; nothing of it while anything differs."""
+    """Take in what the statements tell and close a month for good; nothing of it while anything differs.
+
+    Statements of a month that is closed already are taken in as well, and it stays closed as it was.
+    """
     with failing_in_one_sentence():
         settings = read_settings(db=db)
         wanted = _month(month, timezone)
