@@ -8,15 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from api.cli.books import Entry, books_of
-from api.cli.story import CAST, DemoFailed, Person, Send, Stage, perform
+from api.cli.story import CAST, OMAR, DemoFailed, Person, Send, Stage, perform
 from api.cli.telling import Teller, terminal
 from api.service.reads import LedgerFilter, Reads
 from api.settings import without_password
@@ -32,7 +32,6 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 """The server itself gives what it accepted eight seconds to finish."""
 ANSWER_SECONDS = 30.0
-KEYS_AT_ONCE = 4
 PAGE = 500
 
 
@@ -94,10 +93,11 @@ The database is kept. To go on where the story ends:
 
 def _play_on_server(database: str, names: dict[str, str], teller: Teller) -> None:
     with serving(database) as address:
-        people = _people(database)
+        send = _sender(address)
+        people = _people(database, send)
         for (role, name), person in zip(CAST, people.values(), strict=True):
             names |= {person.id: name, str(access_stream(role, name)): name}
-        perform(Stage(_sender(address), people, names, teller))
+        perform(Stage(send, people, names, teller))
 
 
 def _show(log: Log, reads: Reads, teller: Teller) -> None:
@@ -184,23 +184,35 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _people(database: str) -> Mapping[str, Person]:
-    """Everybody of the cast by name, with a key of their own."""
-    with ThreadPoolExecutor(KEYS_AT_ONCE) as several:
-        people = several.map(lambda member: _with_key(database, *member), CAST)
-        return {name: person for (_, name), person in zip(CAST, people, strict=True)}
+def _people(database: str, send: Send) -> Mapping[str, Person]:
+    """Everybody of the cast by name, with a key of their own: the operator makes all but the operator's own."""
+    operator = _operator(database)
+    return {name: operator if name == OMAR else _with_key(send, operator, role, name) for role, name in CAST}
 
 
-def _with_key(database: str, role: Role, name: str) -> Person:
-    arguments = ("keys", "create", "--role", role.value, "--name", name, "--json")
+def _operator(database: str) -> Person:
+    arguments = ("keys", "create", "--role", Role.OPERATOR.value, "--name", OMAR, "--json")
     command, environment = (*PROGRAM, *arguments), _surroundings(database)
     try:
         done = subprocess.run(command, capture_output=True, env=environment, timeout=START_SECONDS, check=True)
     except subprocess.SubprocessError as error:
         said = getattr(error, "stderr", None) or b""
-        raise DemoFailed(f"No key could be made for {name}: {error} {said.decode()}".strip()) from error
+        raise DemoFailed(f"No key could be made for {OMAR}: {error} {said.decode()}".strip()) from error
     made = json.loads(done.stdout)
     return Person(made["principalId"], made["key"])
+
+
+def _with_key(send: Send, operator: Person, role: Role, name: str) -> Person:
+    principal = _made(send, operator, "/operator/principals", {"role": role.value, "name": name})
+    made = _made(send, operator, "/operator/keys", {"principalId": principal["principalId"]})
+    return Person(made["principalId"], made["key"])
+
+
+def _made(send: Send, operator: Person, path: str, body: Mapping[str, str]) -> Any:
+    status, answer = send(operator.key, "POST", path, body)
+    if status != HTTPStatus.CREATED:
+        raise DemoFailed(f"{OMAR} asked POST {path} and got {status}: {answer}")
+    return answer
 
 
 def _sender(address: str) -> Send:
