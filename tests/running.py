@@ -3,12 +3,11 @@
 import http.client
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tests.forked import Forked
 from tests.local import Where, url_of
 from tests.program import environment
 
@@ -53,12 +52,13 @@ class RunningServer:
     In a ``with`` it listens at the beginning, and is killed at the end if it still runs.
     """
 
-    def __init__(self, where: Where, folder: Path, *options: str) -> None:
+    def __init__(self, where: Where, folder: Path, *options: str, ignored: Sequence[signal.Signals] = ()) -> None:
         self.where = where
         self.folder = folder
         self._options = options
+        self._ignored = ignored
         self.port = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Forked | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -68,7 +68,7 @@ class RunningServer:
         self.kill()
 
     @property
-    def process(self) -> "subprocess.Popen[str]":
+    def process(self) -> Forked:
         assert self._process is not None
         return self._process
 
@@ -76,15 +76,10 @@ class RunningServer:
         """Return when it listens."""
         command = ["serve", "--sandbox", "--no-access-log", "--port", "0", "--db"]
         with (self.folder / "server.log").open("a") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "api.main", *command, url_of(self.where), *self._options],
-                cwd=self.folder,
-                env=environment(),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
+            called = (*command, url_of(self.where), *self._options)
+            self._process = Forked(
+                *called, folder=self.folder, environment=environment(), stderr=errors, ignored=self._ignored
             )
-        assert self.process.stdout is not None
         said = self.process.stdout.readline()
         assert said.startswith("listening on "), f"{said!r}; {self.logged()}"
         self.port = int(said.rsplit(":", 1)[1])
@@ -108,6 +103,5 @@ class RunningServer:
             return
         self.process.send_signal(how)
         self.process.wait(PATIENCE_SECONDS)
-        assert self.process.stdout is not None
         self.process.stdout.close()
         self._process = None

@@ -1,9 +1,8 @@
 """The real server in a process of its own, and clients of it that hold every answer against the served document."""
 
 import json
+import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from uuid import uuid4
 import httpx2
 
 from tests.api.contract import Contract
+from tests.forked import Forked
 from tests.local import Where, url_of
 from tests.program import create_key, environment
 
@@ -67,22 +67,15 @@ def a_job(slots: int = 5, **changes: Any) -> Json:
 def listening(folder: Path, db: str, *options: str, **settings: str) -> Iterator[str]:
     """The address of a server on a free port; ended by its process id. It must not have failed at anything."""
     with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api.main", "serve", "--no-access-log", "--port", "0", "--db", db, *options],
-            cwd=folder,
-            env=environment(**settings),
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-    assert process.stdout is not None
+        called = ("serve", "--no-access-log", "--port", "0", "--db", db, *options)
+        process = Forked(*called, folder=folder, environment=environment(**settings), stderr=log)
     with process.stdout:
         said = process.stdout.readline()
         try:
             assert said.startswith("listening on "), f"{said!r} {(folder / 'server.log').read_text()}"
             yield said.removeprefix("listening on ").strip()
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
         logged = (folder / "server.log").read_text()
         assert '"level":"error"' not in logged and '"level":"critical"' not in logged, logged

@@ -99,10 +99,9 @@ def test_a_terminal_that_hangs_up_ends_a_server_in_peace(tmp_path: Path) -> None
 
 def test_who_has_hangups_ignored_serves_on(tmp_path: Path) -> None:
     """As nohup does."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with RunningServer(tmp_path / "a.sqlite", tmp_path) as server, closing(server.client("")) as client:
-            server.process.send_signal(signal.SIGHUP)
-            assert client.ask("GET", "/healthz").status == 200
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with (
+        RunningServer(tmp_path / "a.sqlite", tmp_path, ignored=[signal.SIGHUP]) as server,
+        closing(server.client("")) as client,
+    ):
+        server.process.send_signal(signal.SIGHUP)
+        assert client.ask("GET", "/healthz").status == 200

@@ -1,5 +1,6 @@
 """A database that goes away: nobody is acknowledged in vain, nothing happens twice, and the service recovers."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -90,7 +91,7 @@ def test_a_server_ends_in_time_though_its_database_stands_still(own: tuple[OwnSe
                 waiting.send("GET", "/jobs")
                 time.sleep(1)
                 began = time.monotonic()
-                server.process.terminate()
+                server.process.send_signal(signal.SIGTERM)
                 assert server.process.wait(PATIENCE_SECONDS) == 1
                 assert time.monotonic() - began < 11
         finally:
