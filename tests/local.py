@@ -252,8 +252,13 @@ def tables(where: Where) -> Tables:
 
 def everything(where: Where) -> Tables:
     """Every row of every table: what must be the same when nothing was to be written."""
-    names = sorted(name for (name,) in query(where, ALL_TABLES if isinstance(where, Path) else ALL_POSTGRES_TABLES))
-    return {name: sorted(query(where, f"SELECT * FROM {name}"), key=repr) for name in names}
+    with opened(where) as connection:
+
+        def rows(sql: str) -> list[Row]:
+            return [tuple(row) for row in connection.execute(sql)]
+
+        names = sorted(name for (name,) in rows(ALL_TABLES if isinstance(where, Path) else ALL_POSTGRES_TABLES))
+        return {name: sorted(rows(f"SELECT * FROM {name}"), key=repr) for name in names}
 
 
 ALL_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
