@@ -284,21 +284,23 @@ def wallet_drifted(world: World) -> Expected | None:
 
 def _charge(world: World) -> int | None:
     """A charge that is not in the books yet, and still as it should be."""
+    expected = _expected_purchases(world)
     free = [
         n
         for n, one in enumerate(world.charges)
-        if not one.off and one.name not in world.booked and not _is_expected(world, one)
+        if not one.off and one.name not in world.booked and one.purchase_id not in expected
     ]
     return world.chance.choice(free) if free else None
 
 
-def _is_expected(world: World, one: Charge) -> bool:
-    positions = {e.position for e in world.expected}
-    return any(
-        other.position in positions
-        for other in world.log
-        if isinstance(other.event, credits.PurchaseCompleted) and other.event.purchase_id == one.purchase_id
-    )
+def _expected_purchases(world: World) -> set[UUID]:
+    """The purchases of which a completion is to be told."""
+    positions = {expected.position for expected in world.expected}
+    return {
+        each.event.purchase_id
+        for each in world.log
+        if each.position in positions and isinstance(each.event, credits.PurchaseCompleted)
+    }
 
 
 def _position_of(world: World, one: Charge) -> int:
