@@ -54,7 +54,7 @@ from domain.job.decider import JOB
 from domain.job.events import PayoutGranted
 from domain.ledger.accounts import AccountKind, Side
 from domain.ledger.rules import journal_entries
-from domain.recorded import SYSTEM, Recorded
+from domain.recorded import SYSTEM, Actor, ActorKind, Recorded
 from domain.times import Instant
 from projections.event_view import event_view
 from projections.times import iso
@@ -691,10 +691,17 @@ def _event_line(recorded: Recorded[Any]) -> dict[str, Any]:
     }
 
 
+def _is_shown(recorded: Recorded[Any], actor: Actor) -> bool:
+    """Testers are told of their own work and wallet alone: what it costs to settle a job tells what others earned."""
+    own = (recorded.stream, getattr(recorded.event, "tester_id", None))
+    return actor.kind is not ActorKind.TESTER or actor.id in own
+
+
 def _rehearsal(work: Work, answer: Answer, position: int, etag: str | None) -> Reply | Refusal:
     """What a dry run answers: the events, postings and answer that the command would have."""
     if answer.refusal is not None:
         return answer.refusal
+    shown = [recorded for recorded in work.events if _is_shown(recorded, work.context.actor)]
     postings = [
         {
             "account": posting.account.name,
@@ -702,10 +709,10 @@ def _rehearsal(work: Work, answer: Answer, position: int, etag: str | None) -> R
             "amountCents": posting.amount_cents,
             "entryType": entry.type.value,
         }
-        for recorded in work.events
+        for recorded in shown
         for entry in journal_entries(recorded)
         for posting in entry.postings
     ]
-    events = [{"type": NAMES[type(recorded.event)], **event_view(recorded.event)} for recorded in work.events]
+    events = [{"type": NAMES[type(recorded.event)], **event_view(recorded.event)} for recorded in shown]
     body = {"dryRun": True, "events": events, "postings": postings, "answer": answer.body}
     return Reply(200, _encode(body), None, etag, position)

@@ -153,6 +153,27 @@ def test_a_password_cannot_be_guessed_by_dry_runs(owner: Client, tester: Client)
     assert types(rehearsed(tester, "POST", path, ANSWERS))[0] == "job.task_completed"
 
 
+def test_a_testers_dry_run_tells_nothing_of_what_others_earn(platform: Platform, owner: Client) -> None:
+    """What ends a job settles it, at a cost that tells the last one to come what those before were paid."""
+    first, last = platform.testers(2)
+    job_id = owner.post_job(2)
+    first.complete(job_id)
+    told = rehearsed(last, "POST", f"/tester/assignments/{last.start(job_id)}/submit", ANSWERS)
+    assert types(told) == ["job.task_completed"]
+    assert told["answer"]["settlementStatus"] == "pending_approval"
+    assert told["postings"] == []
+    assert owner.id not in str(told)
+
+
+def test_a_tester_rehearses_a_withdrawal_with_its_postings(platform: Platform, owner: Client, tester: Client) -> None:
+    job_id = owner.post_job(1)
+    tester.complete(job_id)
+    done(owner.post(f"/owner/jobs/{job_id}/approve"))
+    told = rehearsed(tester, "POST", "/tester/wallet/withdrawals", {"amountCents": 100})
+    assert types(told) == ["wallet.withdrawn"]
+    assert [posting["account"] for posting in told["postings"]] == [f"tester:{tester.id}:payable", "payouts:clearing"]
+
+
 def test_the_clock_is_not_moved_by_a_dry_run(platform: Platform, operator: Client) -> None:
     now = platform.pass_time()
     told = done(operator.post("/sandbox/clock", {"advanceSeconds": 3_600}, dryRun="true"))

@@ -99,7 +99,7 @@ class DryRunPosting(Answer):
 
 
 class DryRun(Answer):
-    """What a command would have done; nothing was written."""
+    """What a command would have done; nothing was written. Testers see the events of their own work and wallet."""
 
     dry_run: Literal[True]
     events: list[DryRunEvent]

@@ -22,7 +22,7 @@ class KeyBody(Request):
 
 
 class ClockBody(Request):
-    """How far the sandbox's clock moves on; ten years at most."""
+    """How far the sandbox's clock moves on; ten years at most. A dry run does not tell what would fall due."""
 
     advance_seconds: Annotated[int, Field(ge=0, le=315_360_000)]
 

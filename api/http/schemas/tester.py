@@ -43,6 +43,8 @@ class SubmitBody(Request):
     of its labels; ``slider`` the index of a label, from 0; ``range_slider`` two of them, the lower first; ``date``
     YYYY-MM-DD; ``integer`` an integer; ``decimal`` a number or its digits as a string; ``thumbs`` up or down;
     ``file_upload`` a string of up to 200 characters, or a list of up to 20 of these.
+
+    A dry run takes no ``proofValue``, and counts the proof as right.
     """
 
     # Whether each fits its question, the domain checks.
