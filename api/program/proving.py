@@ -35,6 +35,7 @@ from api.store.databases import Database
 from api.store.findings import Finding
 from api.store.sealing_keys import read_master_key, unopened
 from api.store.verify import MAX_FINDINGS, Verdict, verify
+from domain.errors import NotFound
 
 
 def make_checkpoint_key(
@@ -60,6 +61,8 @@ def prove_command(
         if (job is None) == (tester is None):
             raise WrongSettings("Give one of --job and --tester.")
         with signing(read_settings(db=db)) as platform:
+            if tester and platform.reads.tester_named(str(tester)) is None:
+                raise NotFound(f"There is no tester {tester}.")
             evidence, audit = platform.service.evidence, platform.audit
             proving = prove_job(evidence, audit, job) if job else prove_tester(evidence, audit, cast(UUID, tester))
             size, pieces = asyncio.run(proving)

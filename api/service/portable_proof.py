@@ -12,7 +12,7 @@ from api.service.reads import AuditReads
 from api.service.refusals import WRONG_HASHES, Unavailable
 from domain.catalogue import EVENTS
 from domain.errors import NotFound
-from domain.job.events import Disputed, Resolved
+from domain.job.events import Created, Disputed, Resolved
 from projections.audit import EventFilter, recorded_view
 
 AT_ONCE = 200
@@ -25,7 +25,7 @@ OF_ONE_TESTER = frozenset(
 async def prove_job(evidence: Evidence, audit: AuditReads, job_id: UUID) -> tuple[int, Iterator[bytes]]:
     """The size of the log that is signed, and the pieces of a job's proof. Raises NotFound, and Unavailable."""
     checkpoint, note, key = await evidence.proving()
-    if not audit.stream(job_id, 0, 1):
+    if not any(isinstance(first.event, Created) for first in audit.stream(job_id, 0, 1)):
         raise NotFound(f"There is no job {job_id}.")
     positions = _of_job(audit, job_id, checkpoint.size)
     proved = _proved(audit, positions, checkpoint.size)

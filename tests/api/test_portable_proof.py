@@ -210,10 +210,13 @@ def test_half_a_proof_and_one_of_something_else_are_told(file: Path, job_id: str
     failed(called("verify-proof", str(tmp_path / "none")), 1, "cannot be read")
 
 
-def test_what_cannot_be_proved_leaves_no_file(platform: Platform, tmp_path: Path) -> None:
+def test_what_cannot_be_proved_leaves_no_file(platform: Platform, owner: Client, tmp_path: Path) -> None:
     out = str(tmp_path / "x")
     failed(called("prove", "--out", out, "--db", platform.db), 2, "--job")
-    failed(called("prove", "--job", str(UUID(int=9)), "--out", out, "--db", platform.db), 1, "There is no job")
+    for nobody in (str(UUID(int=9)), owner.id):
+        for kind in ("job", "tester"):
+            no_such = called("prove", f"--{kind}", nobody, "--out", out, "--db", platform.db)
+            failed(no_such, 1, f"There is no {kind} {nobody}")
     db = f"sqlite:///{tmp_path / 'real.sqlite'}"
     called("keys", "create", "--role", "tester", "--name", "Ada", "--db", db)
     failed(called("prove", "--tester", str(UUID(int=9)), "--out", out, "--db", db), 2, "TALLYHOLD_CHECKPOINT_KEY")
