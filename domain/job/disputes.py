@@ -146,8 +146,9 @@ def _decided(command: ResolveDispute, job: Job) -> list[tuple[Assignment, Resolu
             decided[assignment.id] = (assignment, resolution)
     if problems:
         raise InvalidRequest(problems)
-    if any(assignment.settled_as is Phase.RESOLVED for assignment, _ in decided.values()):
-        raise AlreadyResolved("An assignment is resolved once, and one of these has been.")
+    for assignment, _ in decided.values():
+        if assignment.settled_as is Phase.RESOLVED:
+            raise AlreadyResolved(f"An assignment is resolved once, and {assignment.id} has been; leave it out.")
     return list(decided.values())
 
 

@@ -28,6 +28,14 @@ def said(response: Any) -> list[tuple[str, str]]:
     return [(each["pointer"], each["detail"]) for each in refused(response, 400, "invalid_request")["errors"]]
 
 
+def test_a_plus_that_the_query_lost_is_told_so(owner: Client) -> None:
+    """An unescaped + is a space in a query; the time looks right to who sent it."""
+    lost = [(f"?{name}", "has a space before its offset: write + as %2B in a query") for name in ("asOf", "to")]
+    response = owner.get("/owner/ledger?asOf=2025-01-15T09:00:00+01:00&to=2025-01-15T09:00:00.5+00:00")
+    assert said(response) == lost
+    done(owner.get("/owner/ledger?asOf=2025-01-15T09:00:00%2B01:00"))
+
+
 @pytest.mark.parametrize("name", ["asOf", "knownAt"])
 @pytest.mark.parametrize("path", ["/jobs/{}", "/owner/ledger", "/owner/billing"])
 def test_a_time_without_zone_and_one_to_come_are_named(owner: Client, path: str, name: str) -> None:

@@ -242,7 +242,8 @@ def test_some_may_be_resolved_now_and_some_later() -> None:
 def test_an_assignment_is_resolved_once() -> None:
     half = JOB_SPEC.given(*a_disputed_job(ALICE, BOB), resolved(ALICE, remaining=1), granted_to(ALICE))
     half.when(resolve(grant(ALICE, 300))).then_refused(AlreadyResolved)
-    half.when(resolve(grant(ALICE, 300), grant(BOB, 300))).then_refused(AlreadyResolved)
+    both = half.when(resolve(grant(BOB, 300), grant(ALICE, 300))).then_refused(AlreadyResolved)
+    assert str(grant(ALICE, 300).assignment_id) in both.detail
     whole = half.and_then(resolved(BOB), granted_to(BOB))
     whole.when(resolve(grant(BOB, 300))).then_refused(AlreadyResolved)
 

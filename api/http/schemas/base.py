@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 _PLAIN_INTEGER = re.compile("0|[1-9][0-9]{0,17}")
+_LOST_PLUS = re.compile("[0-9] [0-9]{2}:[0-9]{2}$")
+"""The end of a time whose + was read as a space, as a query's is unless it is escaped."""
 LARGE_BYTES = 16_384
 _BOOLEANS = {"true": True, "false": False}
 
@@ -133,6 +135,8 @@ def _query_problems(known: Container[str], pairs: Sequence[tuple[str, str]]) -> 
     for name, text in pairs:
         if "\0" in text:
             yield FieldProblem(f"?{name[:MAX_NAME]}", "must not contain the character U+0000")
+        elif name in known and _LOST_PLUS.search(text):
+            yield FieldProblem(f"?{name}", "has a space before its offset: write + as %2B in a query")
 
 
 @cache
