@@ -169,7 +169,7 @@ ROUTES: tuple[Route, ...] = (
     read(
         "/jobs/{id}/assignments",
         "listAssignments",
-        "A job's completed assignments, the oldest first",
+        "A job's completed assignments, in the order in which their slots were taken",
         _assignments,
         roles=OWNER,
         subject=Subject.OWNERS_JOB,

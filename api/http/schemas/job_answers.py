@@ -146,7 +146,7 @@ class AssignmentItem(CompletedAssignment):
 
 
 class AssignmentPage(Page[AssignmentItem]):
-    pass
+    """Until the job is settled, the work on a slot may be completed behind the cursor: then begin at the first page."""
 
 
 # Jobs
