@@ -479,7 +479,7 @@ def _version(raw: bytes) -> int | None:
 
 
 async def _read_body(receive: Receive, headers: Headers) -> bytes:
-    """The body. Raises TooLarge, NotJson for another type, and InvalidRequest when it does not arrive in time."""
+    """The body. Raises TooLarge, NotJson if encoded or of another type, InvalidRequest if it does not come in time."""
     declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         if b"expect" not in headers:
@@ -491,6 +491,8 @@ async def _read_body(receive: Receive, headers: Headers) -> bytes:
         raise invalid("", f"did not arrive whole within {BODY_SECONDS} seconds") from None
     if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON:
         raise NotJson("Send the body as JSON, with Content-Type: application/json.")
+    if body and headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise NotJson("Send the body as it is, without Content-Encoding.")
     return body
 
 

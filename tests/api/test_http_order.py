@@ -1,5 +1,6 @@
 """In which order a request is checked: of several faults, the earliest one is told. README, "HTTP"."""
 
+import gzip
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -238,3 +239,10 @@ def test_another_type_of_body_is_refused(owner: Client, content_type: str) -> No
 
 def test_json_may_name_its_character_set(owner: Client) -> None:
     done(owner.post("/jobs", a_job(), headers={"content-type": "Application/JSON; charset=utf-8"}), 201)
+
+
+def test_a_body_that_is_encoded_is_refused_as_such(owner: Client) -> None:
+    """Not as JSON that is broken at its first character."""
+    problem = refused(owner.post("/jobs", gzip.compress(b"{}"), headers={"content-encoding": "gzip"}), 415, "not_json")
+    assert "Content-Encoding" in problem["error"]
+    done(owner.post("/jobs", a_job(), headers={"content-encoding": "identity"}), 201)
