@@ -22,29 +22,35 @@ def posted_view(job_id: str, terms: Terms, created_at: Instant) -> dict[str, Any
 def terms_view(terms: Terms, posting_ends_at: Instant) -> dict[str, Any]:
     """What never changes in a job's detail, besides its item of the list and its variants."""
     return {
-        "description": terms.description,
-        "descriptionMimeType": terms.description_mime_type,
-        "category": terms.category,
+        **_task(terms),
         "jobPostingTimeLimitMinutes": terms.posting_window_minutes,
         "startsAt": iso_or_none(terms.starts_at),
         "postingEndsAt": iso(posting_ends_at),
         "projectTestersOnly": terms.project_testers_only,
+        "feeBasisPoints": terms.pricing.fee_basis_points,
+    }
+
+
+def offer_view(terms: Terms) -> dict[str, Any]:
+    """What a tester has to know of a job besides the variant: what is asked for, and by which rules it is paid."""
+    return {
+        "title": terms.title,
+        "paymentRules": [payment_rule_view(rule) for rule in terms.payment_rules],
+        **_task(terms),
+    }
+
+
+def _task(terms: Terms) -> dict[str, Any]:
+    return {
+        "description": terms.description,
+        "descriptionMimeType": terms.description_mime_type,
+        "category": terms.category,
         "taskHardTimeLimitMinutes": terms.hard_limit_minutes,
         "taskPaidTimeLimitMinutes": terms.paid_limit_minutes,
         "legalAgreements": [
             {"type": a.type, "version": a.version, "agreementId": a.agreement_id} for a in terms.legal_agreements
         ],
         "proofOfCompletion": {"method": "password"} if terms.proof_hash else None,
-        "feeBasisPoints": terms.pricing.fee_basis_points,
-    }
-
-
-def pay_view(terms: Terms) -> dict[str, Any]:
-    """By which rules an assignment is paid, so that its tester can check it."""
-    return {
-        "paymentRules": [payment_rule_view(rule) for rule in terms.payment_rules],
-        "taskPaidTimeLimitMinutes": terms.paid_limit_minutes,
-        "taskHardTimeLimitMinutes": terms.hard_limit_minutes,
     }
 
 

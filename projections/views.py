@@ -13,7 +13,7 @@ from domain.job.terms import Terms
 from domain.sealed import SealedText, answers_place, claim_place
 from projections.json import text, to_json
 from projections.ledger import entry_id
-from projections.terms_view import pay_view, terms_view, variant_view
+from projections.terms_view import offer_view, terms_view, variant_view
 from projections.times import iso, iso_or_none
 
 Row = Mapping[str, Any]
@@ -161,7 +161,7 @@ def tester_assignment(row: Row, terms: Terms, opens: Opens) -> dict[str, Any]:
         "settlementStatus": assignment_settlement(row, row["job_settlement"]),
         "dispute": _claim(row, opens),
         "variant": variant,
-        **pay_view(terms),
+        **offer_view(terms),
     }
 
 
@@ -188,16 +188,13 @@ def variant_of(row: Row, terms: Terms) -> dict[str, Any]:
 
 def offered_job(row: Row, created: Created) -> dict[str, Any]:
     """A job as a tester sees it who may take it."""
-    posted, terms = _decode(row["posted"]), terms_view(created.terms, created.posting_ends_at)
-    shown = ("description", "descriptionMimeType", "category", "taskHardTimeLimitMinutes", "taskPaidTimeLimitMinutes")
-    also = ("legalAgreements", "proofOfCompletion", "postingEndsAt")
+    posted = _decode(row["posted"])
     return {
         "id": posted["id"],
-        "title": posted["title"],
-        "paymentRules": posted["paymentRules"],
         "createdAt": posted["createdAt"],
         "openSlots": row["open_slots"],
-        **{name: terms[name] for name in (*shown, *also)},
+        "postingEndsAt": iso(created.posting_ends_at),
+        **offer_view(created.terms),
     }
 
 

@@ -15,7 +15,7 @@ from domain.sealed import answers_place, statement_place
 from domain.tester.commands import Withdraw
 from domain.tester.decider import WALLET
 from projections.json import text
-from projections.terms_view import pay_view, variant_view
+from projections.terms_view import offer_view, variant_view
 from projections.times import iso, iso_or_none
 
 _encode = msgspec.json.Encoder().encode
@@ -129,7 +129,7 @@ def _assignment_body(work: Work, job_id: UUID, assignment_id: UUID) -> dict[str,
         "settlementStatus": assignment.settled_as,
         "dispute": None,
         "variant": {**variant_view(variant), "targetTestersMax": job.maxima[variant.id]},
-        **pay_view(job.terms),
+        **offer_view(job.terms),
     }
 
 

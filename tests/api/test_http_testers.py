@@ -71,6 +71,12 @@ def test_a_job_is_offered_taken_started_handed_in_approved_and_paid(platform: Pl
         "payoutCents": None,
         "settlementStatus": None,
         "dispute": None,
+        "title": "Rate my landing page",
+        "description": None,
+        "descriptionMimeType": "text/plain",
+        "category": "web-design",
+        "legalAgreements": [],
+        "proofOfCompletion": None,
         "paymentRules": [{"type": "fixed", "amountCents": 300}],
         "taskPaidTimeLimitMinutes": None,
         "taskHardTimeLimitMinutes": 30,
@@ -115,6 +121,24 @@ def test_a_job_is_offered_taken_started_handed_in_approved_and_paid(platform: Pl
     done(owner.post(f"/owner/jobs/{job_id}/approve"))
     assert done(tester.get(path))["settlementStatus"] == "approved"
     assert done(tester.post("/tester/wallet/withdrawals", {"amountCents": 300}), 201)["payableCents"] == 0
+
+
+def test_an_assignment_tells_what_the_offer_told_of_its_job(owner: Client, tester: Client) -> None:
+    """A job that is full is on offer no more, and only its owner may read it."""
+    asked: Json = {
+        "description": "**Two** parts.",
+        "descriptionMimeType": "text/markdown",
+        "legalAgreements": [{"type": "nda", "version": "2", "agreementId": None}],
+        "proofOfCompletion": {"method": "password", "password": "sesame"},
+    }
+    owner.post_job(1, **asked)
+    offer = done(tester.get("/tester/jobs"))["data"][0]
+    told = {name: each for name, each in offer.items() if name not in ("id", "openSlots", "postingEndsAt", "createdAt")}
+    assert (told["description"], told["proofOfCompletion"]) == ("**Two** parts.", {"method": "password"})
+    assignment_id = tester.take(offer["id"], acceptLegalAgreements=True)
+    path = f"/tester/assignments/{assignment_id}"
+    for view in (done(tester.get(path)), done(tester.post(f"{path}/start")), done(tester.post(f"{path}/return"))):
+        assert {name: view[name] for name in told} == told
 
 
 def test_minutes_are_paid_as_they_begin_and_up_to_the_cap(platform: Platform, owner: Client) -> None:

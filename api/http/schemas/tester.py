@@ -57,20 +57,23 @@ class SubmitBody(Request):
         return {question: answer for question, answer in self.answers.items() if answer is not None}
 
 
-class OfferedJob(Answer):
-    """A job as a tester sees it who may take it now."""
-
-    id: IdOut
+class Offer(Answer):
     title: str
     description: str | None
     description_mime_type: MimeType
     category: str
     payment_rules: list[PaymentRuleAnswer]
-    open_slots: int
     task_hard_time_limit_minutes: int
     task_paid_time_limit_minutes: int | None
     legal_agreements: list[LegalAgreementAnswer]
     proof_of_completion: ProofAnswer | None
+
+
+class OfferedJob(Offer):
+    """A job as a tester sees it who may take it now."""
+
+    id: IdOut
+    open_slots: int
     posting_ends_at: InstantOut
     created_at: InstantOut
 
@@ -107,8 +110,11 @@ class ClaimView(Answer):
     statements_left: int
 
 
-class AssignmentView(Answer):
-    """An assignment as its tester sees it. ``payoutCents`` is what was earned, or granted after a dispute."""
+class AssignmentView(Offer):
+    """An assignment as its tester sees it. ``payoutCents`` is what was earned, or granted after a dispute.
+
+    ``title`` and what else the offer told are the job's, ``variant`` is the version of the task to do.
+    """
 
     id: IdOut
     job_id: IdOut
@@ -123,9 +129,6 @@ class AssignmentView(Answer):
     settlement_status: SettlementStatusName | None
     dispute: ClaimView | None
     variant: VariantTerms
-    payment_rules: list[PaymentRuleAnswer]
-    task_paid_time_limit_minutes: int | None
-    task_hard_time_limit_minutes: int
 
 
 class AssignmentViewPage(Page[AssignmentView]):
