@@ -30,7 +30,7 @@ PHRASES = {
     TESTER_TEXT: "a tester's UUID, a public id as digits",
     ACTOR_TEXT: f"a principal's UUID or one of {', '.join(ActorKind)}",
     EVENT_TYPE_TEXT: f"one of {', '.join(EVENTS)}",
-    EVENT_TYPES_TEXT: f"of {', '.join(EVENTS)}, with commas between them",
+    EVENT_TYPES_TEXT: f"one or more of {', '.join(EVENTS)}, with commas between them,",
     REQUEST_ID_TEXT: "a request's id: A-Z a-z 0-9 . _ : / + = - alone",
     WEB_URL: "an http or https URL without spaces",
 }
