@@ -1,5 +1,6 @@
 """`tallyhold explain`: an entry of the books as a small tree, from its cents back to who decided."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,11 +44,16 @@ def _branches(told: Json) -> Iterator[tuple[str, list[str]]]:
         took = f"{measured['durationMinutes']} minutes, from {measured['startedAt']} to {measured['completedAt']}"
         yield f"measured: {took}", []
     if told["terms"] is not None:
-        yield "pinned terms", [f"{name}: {value}" for name, value in told["terms"].items()]
+        yield "pinned terms", [f"{name}: {_plain(value)}" for name, value in told["terms"].items()]
     yield f"event: {_event(told['event'])}", []
-    yield f"command: {_event(told['command'])}, request {told['command']['requestId']}", []
+    yield f"command: {_event(told['command'])}, request {_plain(told['command']['requestId'])}", []
     actor = told["actor"]
     yield f"decided by: {actor['kind']} {actor['name'] or ''} {actor['id'] or ''}".rstrip(), []
+
+
+def _plain(value: object) -> str:
+    """A text as it is, any other value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _event(event: Json) -> str:

@@ -161,6 +161,9 @@ def test_a_payout_is_explained_from_its_terms_and_measured_minutes(platform: Pla
     assert shown.returncode == 0, shown.stderr
     assert "13 measured minutes" in shown.stdout
     assert "decided by: owner owner" in shown.stdout
+    assert '"rateCents": 7' in shown.stdout
+    assert "taskPaidTimeLimitMinutes: null" in shown.stdout
+    assert "None" not in shown.stdout
     printed = json.loads(called("explain", told["entry"]["id"], "--json", "--db", platform.db).stdout)
     assert printed["steps"] == told["steps"]
 
