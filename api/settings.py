@@ -53,6 +53,8 @@ def read_settings(**given: object) -> Settings:
         raise WrongSettings(f"{unknown[0]} is not a setting. Known are {', '.join(sorted(known))}.")
     said: dict[str, object] = {known[name]: value for name, value in variables.items()}
     said |= {name: value for name, value in given.items() if value is not None}
+    if empty := sorted(name for name, value in said.items() if value == ""):
+        raise WrongSettings(f"The setting {empty[0]} is empty; give it a value, or leave it out.")
     try:
         return Settings.model_validate(said)
     except ValidationError as error:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -192,6 +193,24 @@ def test_a_setting_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
         2,
         "TALLYHOLD_SANDBOXX",
     )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        ((), {"TALLYHOLD_HOST": ""}),
+        (("--host", ""), {}),
+        ((), {"TALLYHOLD_CHECKPOINTS": ""}),
+        ((), {"TALLYHOLD_MASTER_KEY_FILE": ""}),
+    ],
+)
+def test_an_empty_setting_is_an_error(options: tuple[str, ...], variables: dict[str, Any], tmp_path: Path) -> None:
+    """An empty host would be every address of the machine, an empty path the folder where the program was started."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        serve = ("serve", "--port", port, "--db", url(tmp_path / "a.sqlite"), *options)
+        failed(in_a_process_of_its_own(*serve, **variables), 2, "is empty")
     assert not list(tmp_path.iterdir())
 
 
