@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
+from domain.ledger.accounts import AccountKind
 from domain.times import Instant
 from projections.json import text
 from projections.ledger import ENTRIES_PER_EVENT, entry_id
@@ -148,10 +149,12 @@ def _balances(told: Mapping[str, int], accounts: Accounts) -> Iterator[Break]:
 
 def _billing(told: Mapping[str, tuple[int, int]], accounts: Accounts) -> Iterator[Break]:
     held: dict[str, int] = {}
+    """By owner, also for whom nothing is held and who has credits alone."""
     for line in accounts.lines():
-        if ":escrow:" in line.account.name:
+        if line.account.kind in (AccountKind.OWNER_CREDITS, AccountKind.ESCROW):
             owner = line.account.name.split(":")[1]
-            held[owner] = held.get(owner, 0) + line.closing_cents
+            cents = line.closing_cents if line.account.kind is AccountKind.ESCROW else 0
+            held[owner] = held.get(owner, 0) + cents
     for owner in sorted({*told, *held}):
         account = f"owner:{owner}:credits"
         right = (accounts.closing_cents(account), held.get(owner, 0))

@@ -2,12 +2,19 @@
 
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import pytest
 
+from domain.credits import events as credits
 from projections.reconcile.breaks import Category
 from projections.reconcile.gaps import Gaps
+from projections.reconcile.period import Period
+from projections.reconcile.reconciliation import reconcile
+from tests.builders import OWNER, recorded
+from tests.given import NOW
 from tests.projections.faults import AFTER_IT, IN_THE_LOG, World, spoil
+from tests.projections.told import told_of
 from tests.simulation.books import File
 from tests.simulation.lives import live_a_year
 
@@ -67,3 +74,17 @@ def test_every_missing_event_is_told_once(file: File) -> None:
             if one.position not in gone:
                 gaps.see(one)
         assert len(list(gaps.breaks())) == len(gone)
+
+
+def test_billing_that_is_missing_is_told_of_an_owner_who_has_posted_nothing() -> None:
+    bought = (
+        credits.PurchaseStarted(purchase_id=UUID(int=1), amount_cents=1_000),
+        credits.PurchaseCompleted(purchase_id=UUID(int=1), amount_cents=1_000, reference="ch_1"),
+    )
+    log = [recorded(event, OWNER, number) for number, event in enumerate(bought, 1)]
+    told = told_of(log, NOW)
+    assert reconcile(log, told, Period(), NOW, None, None).breaks == ()
+    del told.owners[str(OWNER)]
+    (found,) = reconcile(log, told, Period(), NOW, None, None).breaks
+    assert (found.category, found.amount_cents, found.positions) == (Category.READ_MODEL_DRIFT, -1_000, (2,))
+    assert found.subject == f"billing of owner {OWNER}"
