@@ -14,7 +14,7 @@ import pytest
 
 from api.service import committer as module
 from api.service import evidence as evidence_module
-from api.service.committer import Reply
+from api.service.committer import EVENTS_SHOWN, Reply
 from api.service.credits import rehearse_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
@@ -400,6 +400,25 @@ def test_an_if_match_that_names_another_version_is_told_what_happened_since(path
             assert isinstance(found[1], VersionMismatch)
             assert found[1].facts == {"currentVersion": 2}
             assert [event["type"] for event in found[1].events] == ["job.paused"]
+
+    play(story(), path)
+
+
+def test_no_more_is_told_of_what_happened_since_than_a_hundred_events(path: Where) -> None:
+    """Also where a hundred were written before, and the batch has one more."""
+
+    async def story() -> None:
+        async with Local(path) as local:
+            await local.ask(posted())
+            await outcomes(
+                *(local.ask(asked((c.PauseJob, c.ResumeJob)[number % 2]())) for number in range(EVENTS_SHOWN))
+            )
+            found = await outcomes(
+                local.ask(asked(c.PauseJob())), local.ask(asked(c.PauseJob()), job_id=JOB_ID, if_match=1)
+            )
+            assert isinstance(found[1], VersionMismatch)
+            assert found[1].facts == {"currentVersion": EVENTS_SHOWN + 2}
+            assert [event["version"] for event in found[1].events] == list(range(2, EVENTS_SHOWN + 2))
 
     play(story(), path)
 
