@@ -94,7 +94,7 @@ def export_statement_command(
 
 def reconcile_command(
     *,
-    from_: Annotated[str | None, typer.Option("--from", help="movement counts from this time, or date (UTC)")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="movement counts from this time, or date")] = None,
     as_of: Annotated[str | None, typer.Option(help="only what had occurred by then")] = None,
     known_at: Annotated[str | None, typer.Option(help="only what had been recorded by then")] = None,
     timezone: Timezone = "UTC",

@@ -24,7 +24,7 @@ class Application(Protocol):
 
 
 class EventLog:
-    """See ReadLog. A log that grows meanwhile is read up to the position that was asked for."""
+    """Reads the log of an application. A log that grows meanwhile is read up to the position that was asked for."""
 
     def __init__(self, application: Application) -> None:
         self._application = application

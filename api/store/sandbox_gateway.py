@@ -39,9 +39,9 @@ LINES_AT_ONCE = 500
 
 
 class SandboxGateway:
-    """See Gateway and GatewayBook. Charges once per purchase id; takes every card, and no fee.
+    """See Gateway and GatewayBook. Charges once per purchase id, but for the amounts that are declined; takes no fee.
 
-    One thread of its own asks the book.
+    Charges are made one after the other, in a thread of its own.
     """
 
     _errors: type[Exception]
