@@ -794,6 +794,19 @@ def test_a_slot_that_one_process_gave_away_is_not_given_by_the_other(path: Where
     play(story(), path)
 
 
+def test_a_clock_that_another_process_has_moved_is_seen_though_nothing_was_written(path: Where) -> None:
+    database(path).claim_mode(sandbox=True)
+
+    async def story() -> None:
+        async with Local(path) as one, Local(path) as other:
+            before = one.committer.now()
+            await other.ask(advance_clock(60))
+            assert not one.service.has_due()
+            assert one.committer.now() == before + MINUTE
+
+    play(story(), path)
+
+
 def test_what_the_command_line_writes_beside_a_server_is_seen_at_once(path: Where, tmp_path: Path) -> None:
     database(path).claim_mode(sandbox=True)
 
