@@ -137,3 +137,27 @@ def test_at_one_instant_deadlines_pass_by_kind_and_then_by_order_of_creation(tmp
         (2, "posted", None),
         (3, "to be approved", None),
     ]
+
+
+def test_a_deadline_that_another_one_sets_passes_in_its_own_time(tmp_path: Path) -> None:
+    """What nobody has watched: a job closes and is approved a day later, before another one's end of posting."""
+    path = tmp_path / "tallyhold.sqlite"
+    new_database(path)
+    soon = Terms(slots=2, pay=(Pay(300),), versions=(Version(2),), window=60, hard_limit=10)
+    asked: list[Command] = [
+        Buy("Olga", 100_000),
+        Create("Olga", "later", replace(soon, window=3 * 24 * 60)),
+        Create("Olga", "sooner", soon),
+        *(work("Ada", "sooner") for work in (Take, Start, Submit)),
+    ]
+    with closing(InProcess(path, HandClock(NOW), watched=False)) as driver:
+        assert [driver.ask(command) for command in asked] == [None] * len(asked)
+        driver.move_to(NOW + 5 * DAY)
+        driver.catch_up()
+        names = {driver.id_of(name): name for name in ("sooner", "later")}
+    closed = NOW + 60 * MINUTE
+    assert [(at, kind, names[job]) for at, kind, job, _ in File(path).deadlines_passed()] == [
+        (closed, 2, "sooner"),
+        (closed + DAY, 3, "sooner"),
+        (NOW + 3 * DAY, 2, "later"),
+    ]
