@@ -12,7 +12,8 @@ from api.service import snapshots
 from api.service.jobs import resize_job
 from api.service.ports import Store
 from api.service.snapshots import DECIDERS, JOB_FORM, from_snapshot
-from api.service.work import Stream
+from api.service.tester import command_assignment
+from api.service.work import Stream, UseCase, kib
 from api.store.rebuild import rebuild
 from api.store.verify import verify
 from domain.access.events import Role
@@ -21,7 +22,7 @@ from domain.job import commands as c
 from domain.job.decider import JOB
 from domain.job.state import Job
 from tests.api.test_committer import JOB_ID, asked, bought, handed_in, posted, started, taken
-from tests.builders import ALICE, BOB, CAROL, OWNER
+from tests.builders import ALICE, BOB, CAROL, OWNER, Person
 from tests.given import NOW
 from tests.local import HandClock, Local, Where, database, execute, issue_keys, query, run
 from tests.simulation.books import File
@@ -260,3 +261,37 @@ def test_a_snapshot_that_no_stream_can_have_is_found(where: Where, change: str) 
 def test_a_form_is_of_its_fields() -> None:
     assert snapshots._form("job", {"a": int}) == snapshots._form("job", {"a": int})
     assert len({snapshots._form("job", types) for types in ({"a": int}, {"a": str}, {"b": int})}) == 3
+
+
+def test_a_job_that_was_closed_is_weighed_anew(where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have fetched all its assignments at once, and is then heavier than its uses tell."""
+    weighed: list[Any] = []
+
+    def seen(stream: Stream) -> int:
+        weighed.append(stream.state)
+        return kib(stream)
+
+    monkeypatch.setattr("api.service.committer.kib", seen)
+
+    async def story() -> None:
+        async with Local(where) as local:
+            await begun(local)
+            await local.ask(asked(c.StopJob()))
+            forget(local)
+            await local.ask(returned(BOB), dry_run=True)
+            await local.ask(bought(1))
+            weighed.clear()
+            await local.ask(returned(BOB))
+            assert not jobs(weighed)
+            await local.ask(bought(1))
+            assert [job.is_open for job in jobs(weighed)] == [False]
+
+    run(story())
+
+
+def jobs(states: list[Any]) -> list[Job]:
+    return [state for state in states if isinstance(state, Job)]
+
+
+def returned(who: Person) -> UseCase:
+    return command_assignment(JOB_ID, c.ReturnSlot(assignment_id=who.slot))
