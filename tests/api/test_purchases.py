@@ -208,12 +208,24 @@ def test_a_gateway_that_does_not_answer_is_asked_again(path: Where, monkeypatch:
 
 
 def test_a_caller_who_goes_away_does_not_stop_the_purchase(path: Where) -> None:
+    """Nor the question to the gateway, which has not answered by then."""
+    answers = asyncio.Event()
+
+    class Slow(Gateway):
+        async def charge(self, purchase_id: UUID, owner_id: UUID, amount_cents: int) -> Charged | Declined:
+            outcome = await super().charge(purchase_id, owner_id, amount_cents)
+            await answers.wait()
+            return outcome
+
     async def story() -> None:
-        gateway = Gateway(TAKEN)
+        gateway = Slow(TAKEN)
         async with Local(path, gateway=gateway) as local:
             asked = asyncio.create_task(buy(local))
             await gateway.was_asked.wait()
             asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            answers.set()
             await nothing_open(local)
 
     run(story())
