@@ -207,6 +207,24 @@ def test_a_gateway_that_does_not_answer_is_asked_again(path: Where, monkeypatch:
     assert query(path, "SELECT balance_cents FROM billing") == [(CENTS,)]
 
 
+def test_a_purchase_that_is_under_way_is_not_asked_about_beside_that(path: Where) -> None:
+    async def story() -> None:
+        gateway = Gateway(None)
+        async with Local(path, gateway=gateway) as local:
+            purchase = asyncio.create_task(buy(local))
+            await gateway.was_asked.wait()
+            ((owner_id, purchase_id, cents),) = local.reads.open_purchases(0, 2)[0]
+            assert (owner_id, cents) == (OWNER, CENTS)
+            gateway.was_asked.clear()
+            local.service.purchases.ask_again(owner_id, purchase_id, cents)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await gateway.was_asked.wait()
+            purchase.cancel()
+
+    run(story())
+
+
 def test_a_caller_who_goes_away_does_not_stop_the_purchase(path: Where) -> None:
     """Nor the question to the gateway, which has not answered by then."""
     answers = asyncio.Event()
