@@ -15,12 +15,12 @@ import pytest
 from api.service import committer as module
 from api.service import evidence as evidence_module
 from api.service.committer import EVENTS_SHOWN, Reply
-from api.service.credits import rehearse_purchase
+from api.service.credits import rehearse_purchase, start_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
 from api.service.ports import ALL, Begun, DigestStep, Head, StoreFailed
 from api.service.reads import LedgerFilter, Moment
-from api.service.refusals import IdempotencyMismatch, Overloaded, Unavailable, VersionMismatch
+from api.service.refusals import IdempotencyInProgress, IdempotencyMismatch, Overloaded, Unavailable, VersionMismatch
 from api.service.sandbox import advance_clock
 from api.service.tester import command_assignment, submit_task, take_slot, withdraw
 from api.service.work import Answer, UseCase, Work
@@ -614,6 +614,21 @@ def test_answers_that_are_too_old_go_a_few_with_each_batch_although_time_stands_
                 await local.ask(bought(1), **key(f"new {number}"))
                 left.append(query(path, "SELECT count(*) FROM kept_answers")[0][0])
             assert left == [6, 5, 4, 4, 5, 6]
+
+    play(story(), path)
+
+
+def test_a_key_that_waits_for_a_purchase_is_never_too_old(path: Where) -> None:
+    """Else a repeat would begin another purchase, while the first one may still be charged."""
+
+    async def story() -> None:
+        async with Local(path) as local:
+            waits = start_purchase(OWNER, new_id(), 100)
+            await all_done(local.ask(waits, **key("open")), local.ask(bought(1), **key("old")))
+            local.clock.at += 9 * DAY
+            await local.ask(bought(1), **key("new"))
+            assert kinds(await outcomes(local.ask(waits, **key("open")))) == [IdempotencyInProgress]
+            assert query(path, "SELECT status FROM kept_answers ORDER BY number") == [(0,), (201,)]
 
     play(story(), path)
 
