@@ -15,7 +15,7 @@ import pytest
 from api.service import committer as module
 from api.service import evidence as evidence_module
 from api.service.committer import EVENTS_SHOWN, Reply
-from api.service.credits import rehearse_purchase, start_purchase
+from api.service.credits import complete_purchase, fail_purchase, rehearse_purchase, start_purchase
 from api.service.ids import new_id
 from api.service.jobs import command_job, create_job, resize_job, status_body
 from api.service.ports import ALL, Begun, DigestStep, Head, StoreFailed
@@ -30,7 +30,7 @@ from api.store.sql_store import SQLStore
 from api.store.verify import verify
 from domain.credits.commands import StartPurchase
 from domain.credits.decider import CREDITS
-from domain.errors import NotEnoughCredits, Refusal
+from domain.errors import NotEnoughCredits, PaymentFailed, Refusal
 from domain.job import commands as c
 from domain.job.events import Cancelled, Paused, TaskTimedOut
 from domain.recorded import Recorded
@@ -629,6 +629,22 @@ def test_a_key_that_waits_for_a_purchase_is_never_too_old(path: Where) -> None:
             await local.ask(bought(1), **key("new"))
             assert kinds(await outcomes(local.ask(waits, **key("open")))) == [IdempotencyInProgress]
             assert query(path, "SELECT status FROM kept_answers ORDER BY number") == [(0,), (201,)]
+
+    play(story(), path)
+
+
+def test_a_purchase_that_was_completed_keeps_its_answer_whatever_is_told_of_it_later(path: Where) -> None:
+    """Two processes may have asked the gateway: the second answer comes when the first one is written."""
+
+    async def story() -> None:
+        async with Local(path) as local:
+            purchase_id = new_id()
+            starts = start_purchase(OWNER, purchase_id, 100)
+            await local.ask(starts, **key("one"))
+            await local.ask(complete_purchase(OWNER, purchase_id, "ch_1"))
+            assert kinds(await outcomes(local.ask(fail_purchase(OWNER, purchase_id, "the card")))) == [PaymentFailed]
+            again = await local.ask(starts, **key("one"))
+            assert (again.replayed, again.status) == (True, 201)
 
     play(story(), path)
 
