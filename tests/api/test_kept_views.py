@@ -153,6 +153,21 @@ def test_what_the_committer_has_left_out_counts_as_changed() -> None:
     asyncio.run(play())
 
 
+def test_what_is_remembered_is_bounded_and_what_is_forgotten_counts_as_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_changes, "MAX_REMEMBERED", 2)
+
+    async def play() -> list[bool]:
+        changes, held = RecentChanges(cast(Reads, Log())), list[bool]()
+        changes.learn(-1, 0, [])
+        for position, job in enumerate(JOBS, 1):
+            changes.learn(position - 1, position, [(job, False)])
+            held.append(changes.holds_since(0, [OWNER]))
+        assert changes.holds_since(len(JOBS), [OWNER])
+        return held
+
+    assert asyncio.run(play()) == [True, True, True, False]
+
+
 def test_that_the_read_models_were_made_anew_is_told_at_any_position() -> None:
     async def play() -> list[object]:
         changes, told = RecentChanges(cast(Reads, Log())), list[object]()
