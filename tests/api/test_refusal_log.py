@@ -49,7 +49,8 @@ def test_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept.taken() == ([], 0)
     kept.add(note(NOW, 7))
     kept.put_back(taken, dropped)
-    assert ([one.path for one in kept.taken()[0]], kept.taken()[1]) == (["/jobs/0", "/jobs/1"], 0)
+    taken, dropped = kept.taken()
+    assert ([one.path for one in taken], dropped) == (["/jobs/0", "/jobs/1"], 4)
 
 
 def test_they_are_written_and_forgotten_after_thirty_days(local: Local) -> None:
@@ -80,6 +81,23 @@ def test_what_cannot_be_written_now_is_written_later(local: Local, monkeypatch: 
 
     def fails(*_: object) -> None:
         raise StoreFailed("the disk is full")
+
+    run(story())
+
+
+def test_what_was_about_to_be_written_when_the_service_ends_is_written_in_the_end(local: Local) -> None:
+    evidence = local.service.evidence
+
+    async def story() -> None:
+        evidence.refusals.add(note(NOW, 1))
+        async with evidence.turn:
+            writing = asyncio.create_task(evidence.keep_refusals(NOW))
+            await asyncio.sleep(0.01)
+            writing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+        await evidence.finish(NOW)
+        assert paths(local) == ["/jobs/1"]
 
     run(story())
 
