@@ -234,6 +234,19 @@ def test_a_proof_that_needs_a_tile_which_is_missing_is_refused(anywhere: Where, 
             list(pieces)
 
 
+def test_no_proof_is_given_under_a_root_that_is_not_the_logs(anywhere: Where, tmp_path: Path) -> None:
+    hashes = query(anywhere, "SELECT hashes FROM tiles WHERE level = 1 AND number = 0")[0][0]
+    altered = bytes([hashes[0] ^ 1, *hashes[1:]])
+    execute(anywhere, "UPDATE tiles SET hashes = ? WHERE level = 1 AND number = 0", altered)
+    size = size_of(anywhere)
+    with closing(a_digest(anywhere)) as digest:
+        evidence = Evidence(digest, new_signing_key("key"), CheckpointFiles(tmp_path / "checkpoints"))
+        for asked in (evidence.inclusion(size, None), evidence.inclusion(1, 1), evidence.consistency(1, size)):
+            with pytest.raises(Unavailable, match="does not have the hashes"):
+                run(asked)
+        evidence.close()
+
+
 def check_tiles_are_found(path: Where) -> None:
     (finding,) = verdict(path).findings
     assert "tiles of the hash tree do not follow from the log" in finding.sentence
