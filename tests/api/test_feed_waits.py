@@ -128,6 +128,30 @@ def test_who_waits_looks_when_nobody_can_tell_whose_it_was(
     run(story())
 
 
+def test_who_waits_looks_after_more_than_are_looked_up(
+    where: Where, people: dict[str, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.service.service.MAX_LOOKED_UP", 0)
+    looked_up: list[object] = []
+
+    async def story() -> None:
+        async with Local(where) as local:
+            await local.service.start()
+            owner = people["Olga"]
+            await buy(local, owner.id)
+            job_id = await post(local, owner.id)
+            monkeypatch.setattr(local.reads, "owners_of", looked_up.append)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                waiting = asyncio.create_task(feed(local, owner, 60_000))
+                await asyncio.sleep(0.1)
+                await pause(local, job_id)
+                assert [event["type"] for event in (await waiting)["data"]] == ["job.paused"]
+            await local.service.close()
+
+    run(story())
+    assert looked_up == []
+
+
 def test_so_many_are_asked_whose_they_are_as_a_statement_takes(where: Where, people: dict[str, Key]) -> None:
     async def story() -> None:
         async with Local(where) as local:

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from api.service.refusals import Overloaded
 from domain.job.commands import PauseJob
 from domain.times import HOUR
 from tests.api.test_committer import JOB_ID, asked, bought, posted
@@ -71,3 +74,15 @@ def test_deadlines_pass_after_an_error_that_nobody_foresaw(where: Where, monkeyp
 
     run(story())
     assert query(where, "SELECT status FROM jobs") == [("cancelled",)]
+
+
+def test_no_more_is_watched_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.service.service.MAX_WATCHED", 1)
+    job, owner = UUID(int=1), UUID(int=2)
+    with closing(Local(tmp_path / "tallyhold.sqlite")) as local:
+        with local.service.watch_job(job), local.service.watch_owner(owner):
+            for watch in (local.service.watch_job, local.service.watch_owner):
+                with pytest.raises(Overloaded):
+                    watch(UUID(int=3))
+        with local.service.watch_job(UUID(int=3)), local.service.watch_owner(UUID(int=3)):
+            pass
