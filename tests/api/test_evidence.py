@@ -12,10 +12,13 @@ from pymerkle.proof import MerkleProof  # type: ignore[import-untyped]
 
 from api.evidence import tiles, tree
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence, new_signing_key
+from api.service.access import register
 from api.service.evidence import Evidence
 from api.service.ports import StoreFailed
 from api.store.checkpoint_files import CheckpointFiles, key_for_sandbox, make_key, read_signing_key, read_verifier_key
 from domain.access.events import Role
+from domain.times import DAY
+from projections.times import iso
 from tests.given import NOW
 from tests.local import Local, Where, issue_keys, run
 
@@ -250,3 +253,23 @@ def test_the_log_is_worked_through_though_checkpoints_cannot_be_written(where: W
             assert local.digest.position() == local.digest.head()[1] > 0
 
     run(story())
+
+
+def test_a_checkpoint_is_written_when_there_is_a_newer_one(where: Where) -> None:
+    days: list[str] = []
+
+    class Files:
+        def write(self, day: str, note: str) -> None:
+            days.append(day)
+
+    async def story() -> None:
+        async with Local(where) as local:
+            with closing(Evidence(local.digest, new_signing_key("tallyhold"), Files())) as evidence:
+                for now in (NOW, NOW, NOW + DAY):
+                    await evidence.publish(now)
+                assert len(days) == 1
+                await local.ask(register(Role.OWNER, "Olga"))
+                await evidence.finish(NOW + DAY)
+
+    run(story())
+    assert days == [iso(NOW)[:10], iso(NOW + DAY)[:10]]
