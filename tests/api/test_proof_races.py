@@ -1,5 +1,7 @@
 """A proof is compared before the command is decided; what became of the assignment meanwhile must not make it wrong."""
 
+import asyncio
+
 import pytest
 
 from api.http.cursors import Cursors
@@ -8,7 +10,9 @@ from api.http.routes.testers import ROUTES
 from api.http.schemas.common import CommandQuery
 from api.http.schemas.tester import SubmitBody
 from api.service.jobs import create_job
+from api.service.proofs import Proofs
 from api.service.reads import Principal
+from api.service.refusals import Overloaded
 from api.service.work import Context
 from domain.errors import InvalidRequest, InvalidState
 from domain.recorded import SYSTEM
@@ -70,3 +74,18 @@ def test_a_wrong_proof_is_counted_once_the_task_is_started(where: Where) -> None
 
     run(story())
     assert wrong_proofs(where) == 1
+
+
+def test_so_many_passwords_wait_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.service.proofs.MAX_WAITING", 2)
+
+    async def story() -> None:
+        proofs = Proofs()
+        waiting = [asyncio.ensure_future(proofs.hash("sesame")) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await proofs.hash("sesame")
+        hashed, _ = await asyncio.gather(*waiting)
+        assert await proofs.matches("sesame", hashed)
+
+    run(story())
