@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 _QUOTED = frozenset('",\r\n')
-_FORMULA = ("=", "+", "-", "@", "\t")
-"""A spreadsheet would run a text that begins so; amounts are numbers and stay as they are."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet would run a text that begins so, or what follows; amounts are numbers and stay as they are."""
 
 
 def csv_line(cells: Iterable[int | str | None]) -> str:

@@ -149,3 +149,5 @@ def test_who_stops_reading_is_no_error(path: Path) -> None:
 def test_no_text_is_a_formula_and_every_text_stays_in_its_cell() -> None:
     texts = ["=1+1", "=1", "@x", 'a "b"', "a,b", "a\nb", "-1.50", "+1", "-x"]
     assert next(csv.reader([csv_line(texts)])) == ["'=1+1", "'=1", "'@x", 'a "b"', "a,b", "a\nb", "-1.50", "+1", "'-x"]
+    begun = [f"{character}=1" for character in "\t\r\n"]
+    assert list(csv.reader(io.StringIO(csv_line(begun), newline=""))) == [[f"'{text}" for text in begun]]
