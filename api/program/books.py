@@ -86,7 +86,7 @@ def export_statement_command(
             if wanted.begins > (now := _now(known)):
                 raise WrongSettings(f"The option --month must not be in the future; it is {iso(now)}.")
             events = log.events(known.position, told)
-            made = statement_of(events, holder, wanted, now, is_owner=owner is not None)
+            made = statement_of(events, holder, wanted, _whole_until(known, wanted, now), is_owner=owner is not None)
         if not made.is_known:
             raise NotFound(f"There is no {'owner' if owner else 'tester'} {holder}.")
         write_text(FORMS[format_](made), out)
@@ -196,6 +196,11 @@ def _zone(timezone: str) -> tzinfo:
 def _now(told: SQLSnapshot) -> Instant:
     """The platform's time."""
     return max(SystemClock().now(), told.last_time) if told.sandbox_now is None else told.sandbox_now
+
+
+def _whole_until(told: SQLSnapshot, month: Month, now: Instant) -> Instant:
+    """Up to when the log tells all of a month: a deadline that has passed may be unwritten, where nobody has served."""
+    return now if told.next_due is None else min(now, max(told.next_due, month.begins))
 
 
 _OPTIONS = {"from": "from", "asOf": "as-of", "knownAt": "known-at"}

@@ -26,11 +26,12 @@ class SQLSnapshot:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        head = reader.rows("SELECT position, peaks, last_time, sandbox_now FROM head")[0]
+        head = reader.rows("SELECT position, peaks, last_time, sandbox_now, next_due FROM head")[0]
         self.position: int = head[0]
         self.root: str = tree.root(head[1]).hex()
         self.last_time: Instant = head[2]
         self.sandbox_now: Instant | None = head[3]
+        self.next_due: Instant | None = head[4]
 
     def journal(self) -> Generator[JournalRow]:
         columns = ", ".join(JOURNAL.columns)

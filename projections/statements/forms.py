@@ -35,7 +35,7 @@ _TOTALS: Mapping[bool, tuple[tuple[str, str, tuple[T, ...]], ...]] = {
 """What is summed for an owner and for a tester; fees stand by themselves."""
 _COLUMNS: Mapping[bool, tuple[str, ...]] = {True: ("Free credits", "In escrow", "Owed"), False: ("Payable",)}
 """The figures of an owner and of a tester on a page."""
-_NOT_OVER = "the month is not over"
+_NOT_WHOLE = "the month is not whole yet"
 
 
 def as_json(made: Statement) -> Iterator[str]:
@@ -104,7 +104,7 @@ def as_csv(made: Statement) -> Iterator[str]:
     for one in made.movements:
         told = (one.id, iso(one.at), one.type.value, one.description, text(one.job_id), one.job_title)
         yield _line(told, one.moved, one.dated_at, is_prior_period=one.is_prior_period)
-    yield _balance_line("closing", made.closes_at, made.closing, None if made.is_final else _NOT_OVER)
+    yield _balance_line("closing", made.closes_at, made.closing, None if made.is_final else _NOT_WHOLE)
 
 
 def _balance_line(what: str, at: Instant, figures: Figures, about: str | None = None) -> str:
@@ -122,7 +122,7 @@ def as_html(made: Statement) -> Iterator[str]:
     whose = "owner" if made.is_owner else "tester"
     lead = f"Of {whose} {made.holder}, month {made.month.name} in {made.month.timezone}, amounts in {CURRENCY}."
     if not made.is_final:
-        lead += f" As of {iso(made.closes_at)}: {_NOT_OVER}."
+        lead += f" As of {iso(made.closes_at)}: {_NOT_WHOLE}."
     yield document(f"Statement {made.month.name}", lead, _parts(made))
 
 

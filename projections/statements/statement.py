@@ -48,7 +48,8 @@ class Movement(NamedTuple):
 class Statement:
     """A month of one holder.
 
-    It closes at the end of the month; of a month that is not over, at the instant up to which the log was read.
+    It closes at the end of the month; of a month that is not over, or not written whole, at the instant up to which
+    the log tells all of it.
     ``days`` are the balances at the end of each day up to then, with what was spent in the month.
     """
 
@@ -63,7 +64,7 @@ class Statement:
 
     @property
     def is_final(self) -> bool:
-        """Whether the month is over."""
+        """Whether the month is over, and all of it was written."""
         return self.closes_at == self.month.ends
 
     @property
@@ -103,6 +104,8 @@ def _sum(*all_figures: Figures) -> Figures:
 
 def statement(log: Iterable[Recorded[Any]], holder: UUID, month: Month, now: Instant, *, is_owner: bool) -> Statement:
     """Read the log, as it is ``now``, up to the end of a month, and on until it tells of the holder.
+
+    ``now`` is the instant up to which it tells all.
 
     Memory grows with the jobs and the month's movements.
     """

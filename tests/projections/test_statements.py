@@ -10,15 +10,18 @@ from uuid import UUID
 
 import pytest
 
+from api.service.credits import rehearse_purchase
+from api.service.jobs import create_job
 from domain.access.events import Role
 from domain.credits.events import ChargedBack
-from domain.times import DAY
+from domain.times import DAY, HOUR
 from projections.statements.forms import as_csv, as_html, as_json
 from projections.statements.months import Month, month_of
 from projections.statements.statement import Figures, Statement, statement
-from tests.builders import OWNER, recorded
+from projections.times import iso
+from tests.builders import OWNER, recorded, some_terms
 from tests.given import NOW
-from tests.local import issue_keys, query
+from tests.local import HandClock, Local, issue_keys, query, run
 from tests.program import failed, tallyhold, url
 from tests.simulation.books import File
 from tests.simulation.lives import live_a_year
@@ -120,15 +123,15 @@ def test_a_month_that_is_not_over_closes_now_and_says_so(file: File) -> None:
     assert (told["closesAt"], told["isFinal"]) == ("2025-03-11T00:00:00Z", False)
     *_, closing = csv.DictReader(io.StringIO("".join(as_csv(made))))
     assert closing["occurred_at"] == closing["dated_at"] == "2025-03-11T00:00:00Z"
-    assert closing["description"] == "the month is not over"
+    assert closing["description"] == "the month is not whole yet"
     page = "".join(as_html(made))
-    assert "As of 2025-03-11T00:00:00Z: the month is not over." in page and "Closing" not in page
+    assert "As of 2025-03-11T00:00:00Z: the month is not whole yet." in page and "Closing" not in page
     over = statement(file.recorded, UUID(owner), month, month.ends, is_owner=True)
     told = json.loads("".join(as_json(over)))
     assert (told["closesAt"], told["isFinal"]) == ("2025-04-01T00:00:00Z", True)
     *_, closing = csv.DictReader(io.StringIO("".join(as_csv(over))))
     assert (closing["occurred_at"], closing["description"]) == ("2025-04-01T00:00:00Z", "")
-    assert "not over" not in "".join(as_html(over))
+    assert "not whole" not in "".join(as_html(over))
 
 
 def test_a_page_has_the_times_of_its_months_zone() -> None:
@@ -172,6 +175,32 @@ def test_a_statement_is_written_from_the_command_line(path: Path, tmp_path: Path
     for role, holder in (("owner", unknown), ("tester", unknown), ("tester", owner)):
         outcome = tallyhold(*asked[:2], f"--{role}", holder, *asked[4:], "--format", "csv")
         failed(outcome, 1, f"There is no {role} {holder}.")
+
+
+def test_a_month_is_not_final_while_deadlines_of_it_are_not_written(tmp_path: Path) -> None:
+    """As when no server has run since: what they lead to will be dated in the month."""
+    path = tmp_path / "tallyhold.sqlite"
+
+    async def begun() -> None:
+        async with Local(path) as local:
+            await local.ask(rehearse_purchase(OWNER, UUID(int=1), 1_950))
+            await local.ask(create_job(UUID(int=2), OWNER, some_terms(5)))
+
+    async def served() -> None:
+        async with Local(path, HandClock(NOW + 90 * DAY)):
+            pass
+
+    def told(month: str) -> tuple[str, bool, int, int]:
+        asked = ("export", "statement", "--owner", str(OWNER), "--month", month, "--format", "json", "--db", url(path))
+        made = json.loads(tallyhold(*asked).stdout)
+        return made["closesAt"], made["isFinal"], made["closing"]["balanceCents"], made["closing"]["heldCents"]
+
+    run(begun())
+    assert told("2025-01") == (iso(NOW + HOUR), False, 0, 1_950)
+    assert told("2025-02") == ("2025-02-01T00:00:00Z", False, 0, 1_950)
+    run(served())
+    assert told("2025-01") == ("2025-02-01T00:00:00Z", True, 1_950, 0)
+    assert told("2025-02") == ("2025-03-01T00:00:00Z", True, 1_950, 0)
 
 
 def test_a_holder_is_known_from_its_registration(tmp_path: Path) -> None:
