@@ -3,6 +3,7 @@
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +13,19 @@ from pymerkle.proof import MerkleProof  # type: ignore[import-untyped]
 
 from api.evidence import tiles, tree
 from api.evidence.notes import Checkpoint, SigningKey, VerifierKey, WrongEvidence, new_signing_key
+from api.evidence.proof_file import checked
 from api.service.access import register
+from api.service.credits import rehearse_purchase
 from api.service.evidence import Evidence
+from api.service.jobs import command_job, create_job, status_body
+from api.service.portable_proof import prove_job
 from api.service.ports import StoreFailed
 from api.store.checkpoint_files import CheckpointFiles, key_for_sandbox, make_key, read_signing_key, read_verifier_key
 from domain.access.events import Role
+from domain.job.commands import PauseJob
 from domain.times import DAY
 from projections.times import iso
+from tests.builders import OWNER, some_terms
 from tests.given import NOW
 from tests.local import Local, Where, issue_keys, run
 
@@ -273,3 +280,20 @@ def test_a_checkpoint_is_written_when_there_is_a_newer_one(where: Where) -> None
 
     run(story())
     assert days == [iso(NOW)[:10], iso(NOW + DAY)[:10]]
+
+
+def test_a_proof_has_nothing_that_its_checkpoint_does_not_sign(where: Where, tmp_path: Path) -> None:
+    """It is made as it is taken in; by then the job may have gone on."""
+    job_id, key = UUID(int=1), new_signing_key("tallyhold")
+
+    async def story() -> bytes:
+        async with Local(where) as local:
+            await local.ask(rehearse_purchase(OWNER, UUID(int=2), 10_000))
+            await local.ask(create_job(job_id, OWNER, some_terms()))
+            with closing(Evidence(local.digest, key, CheckpointFiles(tmp_path))) as evidence:
+                _, pieces = await prove_job(evidence, local.audit, job_id)
+            await local.ask(command_job(job_id, PauseJob(), status_body))
+            return b"".join(pieces)
+
+    proof = checked(run(story()), key.verifier)
+    assert [event.type for event in proof.events] == ["job.created"]
