@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.server import ANSWERS, Client, Json, Platform, done, refused, wrong_fields
+from tests.api.test_http_dispute_file import disputed, resolve
 from tests.program import failed
 from tests.program import tallyhold as called
 
@@ -178,6 +179,16 @@ def test_an_entry_that_a_submission_led_to_is_explained_with_the_answers(
     assert told["command"]["payload"]["answers"] == ANSWERS["answers"]
     printed = called("explain", released, "--json", "--db", platform.db, folder=platform.folder)
     assert json.loads(printed.stdout)["command"]["payload"] == told["command"]["payload"]
+
+
+def test_an_owner_is_not_told_the_name_of_the_operator_who_decided(platform: Platform, owner: Client) -> None:
+    job_id, (assignment,) = disputed(owner, [platform.tester()])
+    resolve(platform, job_id, (assignment, 0))
+    refunded = entry(owner, "dispute_refund")["id"]
+    told = done(owner.get(f"/owner/ledger/{refunded}/explain"))
+    assert told["actor"] == {"kind": "operator", "id": platform.operator.id, "name": None}
+    printed = json.loads(called("explain", refunded, "--json", "--db", platform.db, folder=platform.folder).stdout)
+    assert printed["actor"]["id"] == platform.operator.id and printed["actor"]["name"]
 
 
 def test_an_entry_of_somebody_else_or_of_nobody_is_not_explained(platform: Platform, owner: Client) -> None:
