@@ -203,6 +203,9 @@ def test_a_read_that_waits_shows_nothing_once_the_key_is_revoked(
             await (other if is_elsewhere else local).ask(caller.revoked())
             start, _ = await request.left()
             assert start["status"] == 401
+            assert local.service.evidence.refusals.taken() == ([], 0), (
+                "whose key it was says nothing of who has shown it"
+            )
 
     run(story())
 
