@@ -1,10 +1,12 @@
 """The audit trail finds exactly what is in the log, however far the index is, and looks at a bounded part of it."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +18,7 @@ from api.service.ids import new_id
 from api.service.reads import EventPage
 from api.service.work import Answer, Work
 from api.store import sql_audit
-from api.store.audit_index import index_key
+from api.store.audit_index import index_key, positions_of
 from api.store.sql_audit import SQLAudit
 from domain.catalogue import NAMES
 from domain.recorded import Recorded
@@ -124,6 +126,35 @@ def test_pages_are_what_a_look_at_every_event_finds(
             assert found == [one.position for one in file.recorded if is_wanted(owners, one, wanted)], wanted
             found_any += bool(found)
     assert found_any > 8
+
+
+@pytest.mark.parametrize("indexed", [0, None])
+def test_a_page_looks_at_no_more_than_it_may(path: Path, monkeypatch: pytest.MonkeyPatch, indexed: int | None) -> None:
+    """However much of the log has what is searched for by the index, and however little of that is wanted."""
+    if indexed != 0:
+        digest(path, monkeypatch)
+    monkeypatch.setattr(sql_audit, "MAX_SCANNED", 20)
+    monkeypatch.setattr(sql_audit, "MAX_BLOCKS", 3)
+    looks: Counter[str] = Counter()
+
+    def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*asked: Any) -> Any:
+            looks[name] += 1
+            return call(*asked)
+
+        return counting
+
+    monkeypatch.setattr("api.store.sql_audit.positions_of", counted("blocks", positions_of))
+    rare = frozenset({"job.disputed", "job.resolved"})
+    owner = UUID(str(query(path, "SELECT owner_id FROM jobs LIMIT 1")[0][0]))
+    most: Counter[str] = Counter()
+    with audit_of(path) as audit:
+        monkeypatch.setattr(audit, "is_wanted", counted("events", audit.is_wanted))
+        for wanted in (EventFilter(types=rare), EventFilter(subject=owner, types=rare), EventFilter(actor="auditor")):
+            for _ in pages(audit, wanted, 50):
+                most |= looks
+                looks.clear()
+    assert most == {"events": 20} | ({"blocks": 3} if indexed is None else {})
 
 
 @pytest.mark.parametrize("indexed", [0, None])
