@@ -24,7 +24,7 @@ from api.store.sql_store import SQLStore
 from domain.access.events import Role
 from domain.ids import access_stream
 from domain.recorded import Actor, ActorKind
-from tests.api.asker import a_request, bearer, endpoint_of
+from tests.api.asker import Asker, a_request, bearer, endpoint_of
 from tests.api.test_committer import key, kinds, outcomes
 from tests.builders import some_terms
 from tests.local import Local, Where, issue_keys, query, run
@@ -100,6 +100,25 @@ def test_a_key_that_was_revoked_meanwhile_is_refused_whoever_did_it(
 
     run(story())
     assert bought(where) == [(100,)]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/jobs", 400), ("/operator/keys", 403)])
+def test_why_a_command_is_refused_nobody_hears_with_a_key_that_was_revoked(
+    where: Where, path: str, status: int
+) -> None:
+    """A wrong body, or a role that it is not for: both are looked at before the log is."""
+
+    async def story() -> None:
+        async with Local(where) as local, Local(where) as other:
+            issued = await local.ask(register_with_key(Role.OWNER, "Olga"))
+            headers = bearer(msgspec.json.decode(issued.body)["key"]), (b"content-type", b"application/json")
+            before, after = Asker(local, *headers), Asker(local, *headers)
+            await before.ask("POST", path, body=b'{"title": 1}')
+            await other.ask(Caller(issued).revoked())
+            await after.ask("POST", path, body=b'{"title": 1}')
+            assert [asker.sent[0]["status"] for asker in (before, after)] == [status, 401]
+
+    run(story())
 
 
 def test_a_process_that_has_just_begun_knows_of_no_key_that_it_is_good(where: Where) -> None:
