@@ -18,7 +18,6 @@ PRINCIPALS = Table(
         "role": "TEXT",
         "name": "TEXT",
         "public_id": "INTEGER",
-        "created_at": "INTEGER",
     },
     indexes=(Index(("stream",), unique=True), Index(("principal_id",), unique=True)),
 )
@@ -51,7 +50,6 @@ def _registered(recorded: Recorded[e.Registered]) -> Iterator[Change]:
             "role": event.role.value,
             "name": event.name,
             "public_id": event.public_id,
-            "created_at": recorded.occurred_at,
         },
     )
 
@@ -78,7 +76,7 @@ def _revoked(recorded: Recorded[e.KeyRevoked]) -> Iterator[Change]:
 
 ACCESS_LIST = ReadModel(
     name="access",
-    version=1,
+    version=2,
     tables=(PRINCIPALS, KEYS),
     projectors={e.Registered: _registered, e.KeyIssued: _issued, e.KeyRevoked: _revoked},
 )

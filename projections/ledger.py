@@ -41,7 +41,7 @@ BALANCES = Table(
     name="balances",
     key="account",
     primary_key="account",
-    columns={"account": "TEXT", "kind": "TEXT", "balance_cents": "INTEGER"},
+    columns={"account": "TEXT", "balance_cents": "INTEGER"},
 )
 """The balance of each account on its normal side, in cents; a job's escrow account has its balance in the job's row."""
 
@@ -69,9 +69,9 @@ def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
         row = _journal_row(recorded, number, movement)
         yield Insert(JOURNAL, row["entry"], row)
         cents, effect = movement.amount_cents, _effect(movement.rule)
-        for column, kind, sign in effect.balances:
+        for column, sign in effect.balances:
             name = row[column]
-            yield Add(BALANCES, name, {"account": name, "kind": kind}, {"balance_cents": sign * cents})
+            yield Add(BALANCES, name, {"account": name}, {"balance_cents": sign * cents})
         if effect.held:
             yield Update(JOBS, row["job_id"], {}, {"escrow_balance_cents": effect.held * cents})
         if effect.credits or effect.held:
@@ -82,11 +82,11 @@ def _changes(recorded: Recorded[Any]) -> Iterator[Change]:
 class _Effect(NamedTuple):
     """What each cent that moves by a rule does: 1 where a balance grows by it, -1 where it shrinks.
 
-    ``balances`` has the column with the account's name, its kind, and which of both. ``credits`` and ``held`` are of
+    ``balances`` has the column with the account's name, and which of both. ``credits`` and ``held`` are of
     the owner's billing.
     """
 
-    balances: tuple[tuple[str, str, int], ...]
+    balances: tuple[tuple[str, int], ...]
     credits: int
     held: int
 
@@ -96,7 +96,7 @@ def _effect(rule: Rule) -> _Effect:
     sides = (("debit_account", rule.debit, Side.DEBIT), ("credit_account", rule.credit, Side.CREDIT))
     signs = [(column, kind, kind.sign(side)) for column, kind, side in sides]
     return _Effect(
-        tuple((column, kind.value, sign) for column, kind, sign in signs if kind is not AccountKind.ESCROW),
+        tuple((column, sign) for column, kind, sign in signs if kind is not AccountKind.ESCROW),
         sum(sign for _, kind, sign in signs if kind is AccountKind.OWNER_CREDITS),
         sum(sign for _, kind, sign in signs if kind is AccountKind.ESCROW),
     )
@@ -128,7 +128,7 @@ def _journal_row(recorded: Recorded[Any], number: int, movement: Movement) -> di
 
 LEDGER = ReadModel(
     name="ledger",
-    version=1,
+    version=2,
     tables=(JOURNAL, BALANCES, BILLING),
     projectors=dict.fromkeys(POSTING_RULES, _changes),
 )

@@ -468,7 +468,7 @@ def test_a_read_model_that_was_edited_by_hand_is_found_and_its_row_named(path: P
 def test_a_row_that_is_gone_and_one_too_many_are_named(path: Path) -> None:
     account = query(path, "SELECT min(account) FROM balances")[0][0]
     execute(path, "DELETE FROM balances WHERE account = ?", account)
-    execute(path, "INSERT INTO balances VALUES ('zzz', 'x', 1)")
+    execute(path, "INSERT INTO balances VALUES ('zzz', 1)")
     assert [one.sentence for one in verdict(path).findings] == [
         f"The row balances account={account} is missing.",
         "The row balances account=zzz follows from no event.",
