@@ -515,6 +515,22 @@ def test_a_deadline_whose_events_cannot_be_written_stops_nobody_else(path: Where
     assert verify(database(path), [], lambda done, total: None).findings == []
 
 
+def test_commands_keep_their_order_while_more_is_due_than_fits_into_a_transaction(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with Local(path) as local:
+            for who, job_id in ((ALICE, JOB_ID), (BOB, OTHER_JOB_ID)):
+                await all_done(local.ask(posted(job_id)), local.ask(taken(who, job_id)))
+            local.clock.at = NOW + 30 * MINUTE
+            monkeypatch.setattr(module, "MAX_DUE_IN_BATCH", 1)
+            monkeypatch.setattr(module, "MAX_BATCH", 1)
+            replies = await all_done(local.ask(asked(c.PauseJob())), local.ask(asked(c.ResumeJob())))
+            assert [reply.etag for reply in replies] == ['"4"', '"5"']
+
+    play(story(), path)
+
+
 def test_a_deadline_that_was_set_aside_is_tried_again_and_keeps_the_log_in_the_order_of_time(where: Where) -> None:
     """Looking back finds the holds of both jobs until the first is given up, and nothing in between."""
 
