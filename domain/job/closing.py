@@ -9,7 +9,7 @@ def _reason(*, completed: int, target: int, by_deadline: int, job: Job) -> e.Clo
     """``all_timed_out``: testers came, none completed, and each of them let a deadline pass."""
     if completed == target:
         return e.ClosedReason.ALL_COMPLETED
-    if not completed and by_deadline and by_deadline == len(job.assignments):
+    if by_deadline and by_deadline == len(job.assignments):
         return e.ClosedReason.ALL_TIMED_OUT
     return e.ClosedReason.NO_ACTIVE_TESTERS
 

@@ -210,7 +210,7 @@ def _submit(command: c.SubmitTask, job: Job, now: Instant) -> tuple[e.JobEvent, 
     if assignment.status is not AssignmentStatus.STARTED:
         raise _ended(assignment)
     _check_answers(command, assignment, job)
-    if job.terms.proof_hash is not None and command.proof_matches is False:
+    if command.proof_matches is False:
         return (e.ProofRejected(assignment_id=assignment.id, tester_id=assignment.tester_id),)
     completed = _completed(command, assignment, job, now)
     return (
@@ -224,7 +224,7 @@ def _check_answers(command: c.SubmitTask, assignment: Assignment, job: Job) -> N
     problems = [*answer_problems(variant.feedback_questions, command.answers), *_proof_problems(command, job)]
     if problems:
         raise InvalidRequest(problems)
-    if job.terms.proof_hash is not None and assignment.wrong_proofs >= MAX_WRONG_PROOFS:
+    if assignment.wrong_proofs >= MAX_WRONG_PROOFS:
         raise ProofLocked(f"The proof was wrong {MAX_WRONG_PROOFS} times; nothing more can be handed in.")
 
 

@@ -113,7 +113,7 @@ def resolve(command: ResolveDispute, job: Job) -> tuple[e.JobEvent, ...]:
 
 def _moved(job: Job, assignment: Assignment, resolution: Resolution) -> Iterator[e.JobEvent]:
     payout, fee = resolution.payout_cents, _granted_fee(job, resolution)
-    if payout or fee:
+    if payout:
         yield _grant(job, assignment, payout, fee)
     if payout + fee < assignment.cost_cents:
         yield e.Refunded(
