@@ -11,7 +11,7 @@ from domain.credits import events as credits
 from domain.job import events as job
 from domain.job.pay import paid_minutes_cap, payout_cents, rule_cents, slot_hold_cents
 from domain.job.terms import PayKind, PaymentRule, Terms
-from domain.ledger.rules import POSTING_RULES, Rule
+from domain.ledger.rules import POSTING_RULES, Rule, slots_text
 from domain.money import fee_cents
 from domain.recorded import Recorded
 from domain.tester import events as tester
@@ -157,17 +157,16 @@ def _slot_hold(terms: Terms) -> Iterator[Step]:
 
 def _created(case: _Case) -> Iterator[Step]:
     terms = case.terms()
+    slots, each = terms.target_testers, slot_hold_cents(terms)
     yield from _slot_hold(terms)
-    yield Step(
-        f"{terms.target_testers} slots x {slot_hold_cents(terms)}", terms.target_testers * slot_hold_cents(terms)
-    )
+    yield Step(f"{slots_text(slots)} x {each}", slots * each)
 
 
 def _resized(case: _Case) -> Iterator[Step]:
     event: job.Resized = case.event
     terms, slots = case.terms(), abs(event.target - event.previous_target)
     yield from _slot_hold(terms)
-    change = f"{event.previous_target} slots became {event.target}"
+    change = f"{slots_text(event.previous_target)} became {event.target}"
     yield Step(f"{change}: {slots} x {slot_hold_cents(terms)}", slots * slot_hold_cents(terms))
 
 

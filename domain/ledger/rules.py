@@ -30,6 +30,11 @@ class Rule:
     describe: Callable[[Any], str]
 
 
+def slots_text(count: int) -> str:
+    """A number of slots in words."""
+    return "1 slot" if count == 1 else f"{count} slots"
+
+
 POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
     credits.PurchaseCompleted: (
         Rule(
@@ -46,7 +51,7 @@ POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
             K.OWNER_CREDITS,
             K.ESCROW,
             "hold_cents",
-            lambda e: f"hold for {e.terms.target_testers} slots",
+            lambda e: f"hold for {slots_text(e.terms.target_testers)}",
         ),
     ),
     job.Resized: (
@@ -55,14 +60,14 @@ POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
             K.OWNER_CREDITS,
             K.ESCROW,
             "held_cents",
-            lambda e: f"resize +{e.target - e.previous_target} slots",
+            lambda e: f"resize +{slots_text(e.target - e.previous_target)}",
         ),
         Rule(
             EntryType.ESCROW_RELEASE_UNUSED,
             K.ESCROW,
             K.OWNER_CREDITS,
             "released_cents",
-            lambda e: f"resize -{e.previous_target - e.target} slots",
+            lambda e: f"resize -{slots_text(e.previous_target - e.target)}",
         ),
     ),
     job.Settled: (

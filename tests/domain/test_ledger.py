@@ -101,6 +101,9 @@ BOOKED: list[tuple[Any, UUID, list[tuple[EntryType, str, str, int, str]]]] = [
     (an_active_job()[0], JOB_ID, [(EntryType.ESCROW_HOLD, CREDITS, ESCROW, 1950, "hold for 5 slots")]),
     (resized(5, 10), JOB_ID, [(EntryType.ESCROW_HOLD_INCREASE, CREDITS, ESCROW, 1950, "resize +5 slots")]),
     (resized(5, 3), JOB_ID, [(EntryType.ESCROW_RELEASE_UNUSED, ESCROW, CREDITS, 780, "resize -2 slots")]),
+    (an_active_job(slots=1)[0], JOB_ID, [(EntryType.ESCROW_HOLD, CREDITS, ESCROW, 390, "hold for 1 slot")]),
+    (resized(1, 2), JOB_ID, [(EntryType.ESCROW_HOLD_INCREASE, CREDITS, ESCROW, 390, "resize +1 slot")]),
+    (resized(2, 1), JOB_ID, [(EntryType.ESCROW_RELEASE_UNUSED, ESCROW, CREDITS, 390, "resize -1 slot")]),
     (
         settled(390, 1560),
         JOB_ID,
