@@ -70,7 +70,7 @@ class Jobs:
     def __init__(self, fee_basis_points: int | None = None, begins: Instant | None = None) -> None:
         self._jobs: dict[UUID, _Job] = {}
         self._found: list[Break] = []
-        self._fee_basis_points = fee_basis_points
+        self.fee_basis_points = fee_basis_points
         self._begins = begins
         self.what_if: dict[UUID, WhatIf] = {}
         self.paid_twice: set[UUID] = set()
@@ -96,11 +96,11 @@ class Jobs:
         prices = prices_of(event.terms)
         job = _Job(event.owner_id, prices, event.terms.target_testers, recorded.occurred_at)
         self._jobs[recorded.stream] = job
-        if self._fee_basis_points is not None and recorded.occurred_at >= (self._begins or 0):
+        if self.fee_basis_points is not None and recorded.occurred_at >= (self._begins or 0):
             told = self.what_if.setdefault(event.owner_id, WhatIf())
             told.jobs += 1
             told.hold_cents += event.hold_cents
-            told.would_be_hold_cents += job.slots * prices.slot_cents(self._fee_basis_points)
+            told.would_be_hold_cents += job.slots * prices.slot_cents(self.fee_basis_points)
 
     def _after_the_end(self, recorded: Recorded[Any]) -> None:
         event = recorded.event
@@ -172,7 +172,7 @@ class Jobs:
     def _reprice(self, job: _Job, event: e.PayoutGranted) -> None:
         """A fee that an operator lowered stays where it is, unless the other rate asks for less."""
         told, as_a_rule = self.what_if[job.owner_id], job.prices.fee_cents(event.payout_cents)
-        other = job.prices.fee_cents(event.payout_cents, self._fee_basis_points)
+        other = job.prices.fee_cents(event.payout_cents, self.fee_basis_points)
         told.fee_cents += event.fee_cents
         told.would_be_fee_cents += other if event.fee_cents == as_a_rule else min(event.fee_cents, other)
 

@@ -69,7 +69,7 @@ def document(result: Result, parameters: dict[str, Any], statements: Iterable[Fi
         ],
         "gateway": _gateway(result),
         "bank": None if result.bank is None else result.bank.totals,
-        "whatIf": _what_if(result.jobs.what_if) if result.jobs.what_if else None,
+        "whatIf": None if result.jobs.fee_basis_points is None else _what_if(result.jobs.what_if),
         "breaks": [break_item(n, one, result.ends) for n, one in enumerate(result.breaks[:MAX_BREAKS], 1)],
     }
 
@@ -246,8 +246,9 @@ def _of_entry(told: dict[str, Any]) -> str:
 
 def _what_if_lines(told: dict[str, Any], basis_points: int) -> Iterator[str]:
     would_be, were, differ = (decimal(told[name]) for name in ("wouldBeFeeCents", "feeCents", "feeDifferenceCents"))
+    jobs = "1 job" if told["jobs"] == 1 else f"{told['jobs']} jobs"
     yield (
-        f"at {basis_points} basis points {told['jobs']} jobs would have paid fees of {would_be} "
+        f"at {basis_points} basis points {jobs} would have paid fees of {would_be} "
         f"in place of {were}: {differ}; nothing was changed"
     )
 

@@ -198,8 +198,13 @@ def test_what_if_tells_and_changes_nothing(path: Path) -> None:
     assert what_if["feeDifferenceCents"] == sum(one["feeDifferenceCents"] for one in what_if["owners"])
     same = told(path, "--fee-basis-points", "3000")["whatIf"]
     assert (same["feeDifferenceCents"], same["holdCents"]) == (0, same["wouldBeHoldCents"])
-    none = told(path, "--fee-basis-points", "0", "--from", iso(NOW + YEAR + 40 * DAY))
-    assert none["whatIf"] is None
+    assert told(path)["whatIf"] is None
+    nothing_posted = ("--fee-basis-points", "0", "--from", iso(NOW + YEAR + 40 * DAY))
+    none = told(path, *nothing_posted)["whatIf"]
+    assert none.pop("owners") == []
+    assert set(none.values()) == {0}
+    outcome = tallyhold("reconcile", "--db", url(path), *nothing_posted)
+    assert "at 0 basis points 0 jobs would have paid fees of 0.00 in place of 0.00" in outcome.stdout
 
 
 def test_a_log_that_grows_meanwhile_is_compared_as_it_was(path: Path) -> None:
