@@ -41,7 +41,8 @@ LINES_AT_ONCE = 500
 class SandboxGateway:
     """See Gateway and GatewayBook. Charges once per purchase id, but for the amounts that are declined; takes no fee.
 
-    Charges are made one after the other, in a thread of its own.
+    A thread of its own charges, one payment after the other. A statement is read page by page in the thread that takes
+    its lines.
     """
 
     _errors: type[Exception]
