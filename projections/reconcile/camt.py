@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from domain.times import Instant
 from projections.export.amounts import CURRENCY
-from projections.reconcile.statement import MAX_NAME, StatementWrong
+from projections.reconcile.statement import MAX_NAME, StatementWrong, place_in
 from projections.statements.months import midnight
 from projections.times import instant_of
 
@@ -51,7 +51,7 @@ class BankLine(NamedTuple):
     @property
     def subject(self) -> str:
         """What a break about it is about."""
-        return f"{self.reference} ({self.file}, line {self.line})"
+        return f"{self.reference} {place_in(self.file, self.line)}"
 
 
 @dataclass(slots=True)

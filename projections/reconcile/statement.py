@@ -47,6 +47,11 @@ class StatementWrong(Exception):
         super().__init__(f"{name}, line {line}: {what}")
 
 
+def place_in(file: str, line: int) -> str:
+    """Where something stands, in evidence: without the folder, which is another one with everybody who has the file."""
+    return f"({file.rpartition('/')[2]}, line {line})"
+
+
 class StatementLine(NamedTuple):
     """One balance transaction of the gateway, in cents."""
 
@@ -72,7 +77,7 @@ class StatementLine(NamedTuple):
     @property
     def subject(self) -> str:
         """What a break about it is about."""
-        return f"{self.id} ({self.file}, line {self.line})"
+        return f"{self.id} {place_in(self.file, self.line)}"
 
 
 def read_statement(name: str, lines: Iterable[str]) -> Iterator[StatementLine]:

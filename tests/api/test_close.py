@@ -439,3 +439,18 @@ def test_a_month_is_closed_from_the_command_line(lived: InProcess, tmp_path: Pat
     assert outcome.stdout.startswith("closed 2025-02 (Europe/Berlin) at position ")
     failed(tallyhold("close", "--month", "February", "--db", db), 2, "--month must be a month")
     failed(tallyhold("close", "--month", "2025-02", "--timezone", "X", "--db", db), 2, "--timezone must be")
+
+
+def test_the_evidence_of_two_people_agrees_wherever_their_files_lie(lived: InProcess, tmp_path: Path) -> None:
+    found = []
+    for folder in (tmp_path / "ann", tmp_path / "ben" / "of the bank"):
+        folder.mkdir(parents=True)
+        nobodys = BankLine("B-x", JANUARY.begins + DAY, 900)
+        (folder / "bank.xml").write_text(camt_053([nobodys]))
+        gateway = file_of(folder, [nobodys_charge(lived, JANUARY)], "gateway.csv")
+        period = Period(begins=JANUARY.begins, as_of=JANUARY.ends - 1)
+        made = reconciled(lived, period, gateway, folder / "bank.xml")
+        found.append("".join(breaks_csv(made.result)))
+    assert found[0] == found[1]
+    assert "txn_x (gateway.csv, line 2)" in found[0]
+    assert "B-x (bank.xml, line" in found[0]
