@@ -6,6 +6,7 @@ from typing import Any
 from domain.times import HOUR, SECOND
 from projections.export.amounts import decimal
 from projections.export.html import document, table
+from projections.statements.months import day_in, zone_of
 
 
 def run_page(run: dict[str, Any]) -> str:
@@ -31,8 +32,15 @@ def _parts(run: dict[str, Any]) -> Iterator[str]:
         )
         yield table("Prior-period adjustments", ("Month", "Entry", "Type", "Amount", "What"), prior)
     if run["shifted"]:
+        zone = zone_of(run["parameters"]["timezone"])
         shifted = (
-            (s["datedAt"][:10], s["countsAt"][:10], s["entry"], s["type"], decimal(s["amountCents"]), s["description"])
+            (
+                *(day_in(zone, s[name]) for name in ("datedAt", "countsAt")),
+                s["entry"],
+                s["type"],
+                decimal(s["amountCents"]),
+                s["description"],
+            )
             for s in run["shifted"]
         )
         yield table("Counted when written", ("Dated", "Counted", "Entry", "Type", "Amount", "What"), shifted)

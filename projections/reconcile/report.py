@@ -15,6 +15,7 @@ from projections.reconcile.files import FileRead
 from projections.reconcile.jobs import WhatIf
 from projections.reconcile.journal import Posted
 from projections.reconcile.reconciliation import Result
+from projections.statements.months import day_in, zone_of
 from projections.times import iso, iso_or_none
 
 MAX_BREAKS = 10_000
@@ -205,7 +206,7 @@ def roll_forward_csv(result: Result) -> Iterator[str]:
 
 def summary(run: dict[str, Any]) -> Iterator[str]:
     """A run as a person reads it on a terminal."""
-    log, counts = run["log"], run["counts"]
+    log, counts, zone = run["log"], run["counts"], zone_of(run["parameters"]["timezone"])
     yield f"{counts['events']} events up to position {log['position']}, {counts['entries']} entries, {log['endsAt']}"
     yield f"tree root {log['treeRoot']}"
     yield ""
@@ -223,7 +224,7 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
     for p in run["priorPeriod"]:
         yield f"prior-period adjustment of {p['month']}: {_of_entry(p)}"
     for one in run["shifted"]:
-        dated, counts = one["datedAt"][:10], one["countsAt"][:10]
+        dated, counts = (day_in(zone, one[name]) for name in ("datedAt", "countsAt"))
         yield f"dated {dated} and counted {counts}, when it was written: {_of_entry(one)}"
     if count := run["counts"]["toBook"]:
         lines = "one line of the statements is" if count == 1 else f"{count} lines of the statements are"

@@ -38,6 +38,11 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError("must be a time zone like UTC or Europe/Berlin") from None
 
 
+def day_in(zone: tzinfo, shown: str) -> str:
+    """The day in a zone of an instant as users see it."""
+    return datetime.fromisoformat(shown).astimezone(zone).date().isoformat()
+
+
 def midnight(day: date, zone: tzinfo) -> Instant:
     """The first instant of a day in a zone. Raises ValueError where UTC has no year for it."""
     return instant_of(datetime(day.year, day.month, day.day, tzinfo=zone))

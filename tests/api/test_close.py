@@ -23,10 +23,10 @@ from api.store.sql_snapshot import SQLReplays
 from domain.books import events as books
 from domain.errors import InvalidState
 from domain.recorded import Actor, ActorKind
-from domain.times import DAY, HOUR
+from domain.times import DAY, HOUR, Instant
 from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
-from projections.reconcile.report import breaks_csv
+from projections.reconcile.report import breaks_csv, summary
 from projections.reconcile.statement import StatementWrong
 from projections.statements.months import Month, month_of
 from projections.statements.statement import statement
@@ -93,11 +93,11 @@ def close_it(driver: InProcess, month: Month, *files: Path) -> Json:
     return driver.run(close(driver.local.service, look, month, list(files)))
 
 
-def reconciled(driver: InProcess, period: Period, *files: Path) -> Any:
+def reconciled(driver: InProcess, period: Period, *files: Path, timezone: str = "UTC") -> Any:
     with SQLReplays(database(driver.path).reader).replay() as replay:
-        statements = read_statements(files, "UTC")
+        statements = read_statements(files, timezone)
         log, now = replay.events(replay.told.position), driver.now()
-        return run(log, replay.told, period, now, statements, timezone="UTC")
+        return run(log, replay.told, period, now, statements, timezone=timezone)
 
 
 def position(driver: InProcess) -> int:
@@ -321,10 +321,9 @@ def test_a_statement_is_read_once(lived: InProcess, tmp_path: Path) -> None:
     writer.join(10)
 
 
-def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, tmp_path: Path) -> None:
-    lines = lines_of(lived, JANUARY)
-    close_it(lived, JANUARY, file_of(tmp_path, lines))
-    first = next(line for line in lines if line.purchase_id is not None)
+def take_in_a_late_chargeback(driver: InProcess, dated_at: Instant) -> UUID:
+    """Of a cent of January's first purchase, with a fee of 15.00; the owner's id."""
+    first = next(line for line in lines_of(driver, JANUARY) if line.purchase_id is not None)
     told = books.GatewayLineBooked(
         reference="txn_late",
         category=books.DISPUTE,
@@ -335,14 +334,21 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
         purchase_id=first.purchase_id,
         owner_id=first.owner_id,
         payout_id="",
-        dated_at=JANUARY.ends - DAY,
+        dated_at=dated_at,
         statement="aa" * 32,
     )
 
     async def take_in() -> None:
-        await lived.local.ask(book([told]))
+        await driver.local.ask(book([told]))
 
-    lived.run(take_in())
+    driver.run(take_in())
+    assert first.owner_id is not None
+    return first.owner_id
+
+
+def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, tmp_path: Path) -> None:
+    close_it(lived, JANUARY, file_of(tmp_path, lines_of(lived, JANUARY)))
+    owner_id = take_in_a_late_chargeback(lived, JANUARY.ends - DAY)
     january = reconciled(lived, Period(begins=JANUARY.begins, as_of=JANUARY.ends - 1)).document
     assert [(one["type"], one["amountCents"], one["month"]) for one in january["priorPeriod"]] == [
         ("gateway_fee", 1_500, "2025-01")
@@ -360,11 +366,10 @@ def test_what_comes_into_a_closed_month_later_is_told_as_such(lived: InProcess, 
     assert march["counts"]["priorPeriod"] == 0, "February was closed with it"
     now = reconciled(lived, Period(begins=FEBRUARY.ends)).document
     assert sorted(one["type"] for one in now["priorPeriod"]) == ["chargeback", "gateway_fee"]
-    assert first.owner_id is not None
-    theirs = statement(File(lived.path).recorded, first.owner_id, month_of("2025-03"), lived.now(), is_owner=True)
+    theirs = statement(File(lived.path).recorded, owner_id, month_of("2025-03"), lived.now(), is_owner=True)
     flagged = [one for one in theirs.movements if one.is_prior_period]
     assert [one.type for one in flagged] in ([], ["chargeback"])
-    assert all(one.dated_at == told.dated_at for one in flagged)
+    assert all(one.dated_at == JANUARY.ends - DAY for one in flagged)
 
 
 def test_a_statement_that_comes_after_its_month_was_closed_is_taken_in(
@@ -439,6 +444,15 @@ def test_a_month_is_closed_from_the_command_line(lived: InProcess, tmp_path: Pat
     assert outcome.stdout.startswith("closed 2025-02 (Europe/Berlin) at position ")
     failed(tallyhold("close", "--month", "February", "--db", db), 2, "--month must be a month")
     failed(tallyhold("close", "--month", "2025-02", "--timezone", "X", "--db", db), 2, "--timezone must be")
+
+
+def test_a_shifted_entry_has_the_days_of_the_runs_zone(lived: InProcess) -> None:
+    take_in_a_late_chargeback(lived, JANUARY.ends - HOUR // 2)
+    for timezone, dated, counted in (("UTC", "2025-01-31", "2025-03-05"), ("Asia/Tokyo", "2025-02-01", "2025-03-05")):
+        made = reconciled(lived, Period(as_of=lived.now() - 1), timezone=timezone).document
+        told = next(line for line in summary(made) if "txn_late" in line and line.startswith("dated"))
+        assert told.startswith(f"dated {dated} and counted {counted}, ")
+        assert f"<td>{dated}</td><td>{counted}</td>" in run_page(made)
 
 
 def test_the_evidence_of_two_people_agrees_wherever_their_files_lie(lived: InProcess, tmp_path: Path) -> None:
