@@ -36,11 +36,12 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
     """Close a month; what is closed, and how much was booked. The committer must run.
 
     Into a month that was closed before is taken what its statements tell beyond what was booked, and it stays as it is.
-    Raises InvalidState where the month is not over, where it is closed and nothing is left to be taken in, or where
-    breaks are open: these are kept as a run, and nothing is booked. Raises StatementWrong.
+    Raises InvalidState where the month is not over, where it is closed and nothing is left to be taken in, where it was
+    closed in another time zone, or where breaks are open: these are kept as a run, and nothing is booked. Raises
+    StatementWrong.
     """
     await service.committer.catch_up()
-    closed_before = bool(files) and _is_closed(look, month)
+    closed_before = bool(files) and _was_closed(look, month)
     if not closed_before:
         await service.command(close_month(_closing(month, 0, "")), Context(CONSOLE, dry_run=True))
     statements = read_statements(files, month.timezone)
@@ -70,9 +71,16 @@ async def close(service: Service, look: Look, month: Month, files: list[Path]) -
     }
 
 
-def _is_closed(look: Look, month: Month) -> bool:
+def _was_closed(look: Look, month: Month) -> bool:
+    """Raises InvalidState where it was closed in another time zone: days of its statements would begin at others'."""
     with look() as replay:
-        return month.name in replay.told.closings()
+        closing = replay.told.closings().get(month.name)
+    if closing is not None and closing.timezone != month.timezone:
+        raise InvalidState(
+            f"The month {month.name} was closed in {closing.timezone}; statements of it are taken in with "
+            f"--timezone {closing.timezone}."
+        )
+    return closing is not None
 
 
 async def _take_in(service: Service, look: Look, month: Month, statements: Statements, refused: str) -> tuple[int, Run]:

@@ -46,7 +46,7 @@ class SQLSnapshot:
         return {owner: (balance, held) for owner, balance, held in rows}
 
     def closings(self) -> Mapping[str, Closing]:
-        rows = self._reader.rows("SELECT month, begins_at, ends_at, position FROM closed_months")
+        rows = self._reader.rows("SELECT month, begins_at, ends_at, position, timezone FROM closed_months")
         return {row[0]: Closing(*row) for row in rows}
 
     def wallets(self) -> Mapping[str, WalletRow]:

@@ -20,6 +20,7 @@ class Closing(NamedTuple):
     begins: Instant
     ends: Instant
     position: int
+    timezone: str
 
 
 class PriorPeriod(NamedTuple):
@@ -45,7 +46,7 @@ class ClosedMonths:
     def see(self, recorded: Recorded[Any]) -> None:
         event = recorded.event
         if isinstance(event, MonthClosed):
-            closing = Closing(event.month, event.begins_at, event.ends_at, event.position)
+            closing = Closing(event.month, event.begins_at, event.ends_at, event.position, event.timezone)
             self._closed[event.month] = (closing, recorded.position, recorded.occurred_at)
 
     def post(self, posted: Posted) -> None:

@@ -422,6 +422,18 @@ def test_a_month_is_one_of_its_time_zone(lived: InProcess) -> None:
         month_of("2025-01", "Mars/Olympus")
 
 
+def test_a_late_statement_is_read_in_the_time_zone_in_which_its_month_was_closed(
+    lived: InProcess, tmp_path: Path
+) -> None:
+    close_it(lived, month_of("2025-01", "America/New_York"))
+    late, before = file_of(tmp_path, lines_of(lived, JANUARY)), position(lived)
+    with pytest.raises(InvalidState, match=r"was closed in America/New_York; .* --timezone America/New_York"):
+        close_it(lived, JANUARY, late)
+    assert position(lived) == before
+    lines = [line for line in lines_of(lived) if line.at < JANUARY.ends]
+    assert close_it(lived, month_of("2025-01", "America/New_York"), file_of(tmp_path, lines, "own.csv"))["booked"]
+
+
 def test_a_month_is_closed_from_the_command_line(lived: InProcess, tmp_path: Path) -> None:
     lived.move_to(FEBRUARY.ends + 5 * DAY)
     file = file_of(tmp_path, lines_of(lived, JANUARY))

@@ -60,7 +60,7 @@ def told_of(log: Sequence[Recorded[Any]], ends: Instant) -> Told:
                 told.sums[escrow[key]] += added["escrow_balance_cents"]
             case Insert(table, _, row) if table is MONTHS:
                 told.months[str(row["month"])] = Closing(
-                    *(row[name] for name in ("month", "begins_at", "ends_at", "position"))  # type: ignore[arg-type]
+                    *(row[name] for name in ("month", "begins_at", "ends_at", "position", "timezone"))  # type: ignore[arg-type]
                 )
             case Add():
                 _add(told, change)
