@@ -35,6 +35,11 @@ def slots_text(count: int) -> str:
     return "1 slot" if count == 1 else f"{count} slots"
 
 
+def _cancelled_text(event: job.Cancelled) -> str:
+    is_by_owner = event.reason is job.ClosedReason.CANCELLED
+    return "job cancelled by its owner" if is_by_owner else f"job cancelled, {event.reason}"
+
+
 POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
     credits.PurchaseCompleted: (
         Rule(
@@ -85,7 +90,7 @@ POSTING_RULES: Mapping[type, tuple[Rule, ...]] = {
             K.ESCROW,
             K.OWNER_CREDITS,
             "released_cents",
-            lambda e: f"job cancelled, {e.reason}",
+            _cancelled_text,
         ),
     ),
     job.PayoutGranted: (

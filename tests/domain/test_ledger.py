@@ -123,6 +123,11 @@ BOOKED: list[tuple[Any, UUID, list[tuple[EntryType, str, str, int, str]]]] = [
         [(EntryType.ESCROW_RELEASE_CANCELLED, ESCROW, CREDITS, 1950, "job cancelled, all_timed_out")],
     ),
     (
+        cancelled(1950, ClosedReason.CANCELLED),
+        JOB_ID,
+        [(EntryType.ESCROW_RELEASE_CANCELLED, ESCROW, CREDITS, 1950, "job cancelled by its owner")],
+    ),
+    (
         granted_to(ALICE),
         JOB_ID,
         [
