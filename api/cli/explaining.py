@@ -46,7 +46,8 @@ def _branches(told: Json) -> Iterator[tuple[str, list[str]]]:
     if told["terms"] is not None:
         yield "pinned terms", [f"{name}: {_plain(value)}" for name, value in told["terms"].items()]
     yield f"event: {_event(told['event'])}", []
-    yield f"command: {_event(told['command'])}, request {_plain(told['command']['requestId'])}", []
+    asked = told["command"]["requestId"]
+    yield f"command: {_event(told['command'])}" + (f", request {asked}" if asked else ""), []
     actor = told["actor"]
     yield f"decided by: {actor['kind']} {actor['name'] or ''} {actor['id'] or ''}".rstrip(), []
 

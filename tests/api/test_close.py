@@ -24,6 +24,7 @@ from domain.books import events as books
 from domain.errors import InvalidState
 from domain.recorded import Actor, ActorKind
 from domain.times import DAY, HOUR, Instant
+from projections.ledger import entry_id
 from projections.reconcile.page import run_page
 from projections.reconcile.period import Period
 from projections.reconcile.report import breaks_csv, summary
@@ -449,6 +450,10 @@ def test_a_month_is_closed_from_the_command_line(lived: InProcess, tmp_path: Pat
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.startswith("2025-01 (UTC) was closed before; looked again at position ")
     assert "\n1 line of statements taken into the books\n" in outcome.stdout
+    ((entry,),) = query(lived.path, "SELECT max(entry) FROM journal")
+    outcome = tallyhold("explain", entry_id(entry), "--db", db, TALLYHOLD_MASTER_KEY_FILE=key)
+    assert "the gateway's fee on fee txn_late" in outcome.stdout
+    assert "request" not in outcome.stdout, "nobody asked over HTTP"
     outcome = tallyhold(
         "close", "--month", "2025-02", "--timezone", "Europe/Berlin", "--db", db, TALLYHOLD_MASTER_KEY_FILE=key
     )
