@@ -231,10 +231,10 @@ def summary(run: dict[str, Any]) -> Iterator[str]:
         yield f"{lines} not in the books yet: tallyhold close takes in what they tell"
     for g in run["gateway"] or ():
         amounts = f"gross {decimal(g['grossCents'])}, net {decimal(g['netCents'])}"
-        yield f"gateway, {g['category']}: {g['lines']} lines, {amounts}"
+        yield f"gateway, {g['category']}: {_counted(g['lines'], 'line')}, {amounts}"
     if run["bank"] is not None:
         moved = f"in {decimal(run['bank']['inCents'])}, out {decimal(run['bank']['outCents'])}"
-        yield f"bank: {run['bank']['lines']} movements, {moved}"
+        yield f"bank: {_counted(run['bank']['lines'], 'movement')}, {moved}"
     if run["whatIf"] is not None:
         yield from _what_if_lines(run["whatIf"], run["parameters"]["feeBasisPoints"])
     yield ""
@@ -247,7 +247,7 @@ def _of_entry(told: dict[str, Any]) -> str:
 
 def _what_if_lines(told: dict[str, Any], basis_points: int) -> Iterator[str]:
     would_be, were, differ = (decimal(told[name]) for name in ("wouldBeFeeCents", "feeCents", "feeDifferenceCents"))
-    jobs = "1 job" if told["jobs"] == 1 else f"{told['jobs']} jobs"
+    jobs = _counted(told["jobs"], "job")
     yield (
         f"at {basis_points} basis points {jobs} would have paid fees of {would_be} "
         f"in place of {were}: {differ}; nothing was changed"
@@ -263,4 +263,8 @@ def _break_lines(run: dict[str, Any]) -> Iterator[str]:
     count = run["counts"]["breaks"]
     if count > len(run["breaks"]):
         yield f"… and {count - len(run['breaks'])} more; --out writes all of them"
-    yield "no breaks" if not count else f"{count} break{'s' if count > 1 else ''}"
+    yield _counted(count, "break") if count else "no breaks"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

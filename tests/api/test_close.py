@@ -485,3 +485,6 @@ def test_the_evidence_of_two_people_agrees_wherever_their_files_lie(lived: InPro
     assert found[0] == found[1]
     assert "txn_x (gateway.csv, line 2)" in found[0]
     assert "B-x (bank.xml, line" in found[0]
+    told = list(summary(made.document))
+    assert any(line.startswith("gateway, charge: 1 line, ") for line in told)
+    assert "bank: 1 movement, in 9.00, out 0.00" in told
