@@ -1,7 +1,9 @@
 """The entry point of the program `tallyhold`: which commands there are. What each does is in ``api.program``."""
 
 import multiprocessing
+import os
 import signal
+import sys
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
@@ -75,7 +77,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     if not hangups_are_ignored():
         signal.signal(signal.SIGHUP, _end)
-    app()
+    try:
+        app()
+    except OSError as error:  # each command tells its own: this is help, or the version
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the rest would be tried again
+        print(f"tallyhold: Standard output cannot be written: {error.strerror}.", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -73,7 +73,15 @@ def terminal() -> Console:
     """Where the story is told; its width is bounded, so that nothing has to be cut off."""
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = min(max(Console().width, NARROWEST), WIDEST) if known else UNKNOWN_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return _Listened(width=width, highlight=False, markup=False, emoji=False)
+
+
+class _Listened(Console):
+    """Whoever reads the story may stop reading: then it ends, and nothing has failed."""
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0)
 
 
 class Teller:

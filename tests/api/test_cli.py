@@ -154,13 +154,32 @@ def test_what_was_done_to_a_database_is_told_in_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [("migrate",), ("keys", "list")])
 def test_who_reads_the_answer_may_stop_reading(command: tuple[str, ...], tmp_path: Path) -> None:
     create_key(tmp_path, db := url(tmp_path / "a.sqlite"), "owner", "Olga")
+    assert _unread(*command, TALLYHOLD_DB=db) == (0, "")
+
+
+def test_who_reads_the_demo_may_stop_reading() -> None:
+    assert _unread("demo") == (0, "")
+
+
+def _unread(*command: str, **variables: str) -> tuple[int, str]:
+    """How it ended, and what it said of errors, while nobody read its answer."""
     reading, writing = os.pipe()
     os.close(reading)
     program = [sys.executable, "-m", "api.main", *command]
     with os.fdopen(writing, "wb") as out:
-        made = environment(TALLYHOLD_DB=db)
+        made = environment(**variables)
         done = subprocess.run(program, cwd=ROOT, env=made, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("asked", [("--help",), ("--version",), ("keys", "--help"), ("keys", "list", "--help")])
+def test_help_that_cannot_be_written_fails_in_one_sentence(asked: tuple[str, ...]) -> None:
+    def onto_a_full_disk() -> None:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+    outcome = in_a_process_of_its_own(*asked, first=onto_a_full_disk)
+    failed(outcome, 1, "Standard output cannot be written: No space left on device.")
+    assert len(outcome.stderr.splitlines()) == 1
 
 
 def test_without_an_output_an_answer_fails_in_one_sentence(tmp_path: Path) -> None:
