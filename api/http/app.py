@@ -597,13 +597,19 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": b"" if self._head_only else body})
 
     async def _stream(self, pieces: Iterator[bytes], holds_snapshot: bool) -> None:
-        """Send pieces as they are taken in: within a time for all of them, or where they hold nothing, for each."""
-        async with asyncio.timeout(STREAM_SECONDS) as limit:
-            for piece in pieces:
-                if not holds_snapshot:
-                    limit.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS)
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-                await asyncio.sleep(0)  # others have their turn between two pieces
+        """Send pieces as they are taken in: within a time for all of them, or where they hold nothing, for each.
+
+        Raises Unavailable.
+        """
+        try:
+            async with asyncio.timeout(STREAM_SECONDS) as limit:
+                for piece in pieces:
+                    if not holds_snapshot:
+                        limit.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS)
+                    await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await asyncio.sleep(0)  # others have their turn between two pieces
+        except TimeoutError:
+            raise Unavailable("It was taken in too slowly.") from None
         await self._send({"type": "http.response.body", "body": b""})
 
     def _start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> Message:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from starlette.types import Message
 
+from api.http import app
 from api.http.access_log import AccessLog
 from api.service.access import register_with_key
 from api.service.credits import rehearse_purchase
@@ -104,3 +105,32 @@ def test_what_was_answered_stays_so_when_the_log_cannot_be_written(where: Where)
             assert asker.sent[0]["status"] == 200
 
     run(story())
+
+
+def test_what_is_taken_in_too_slowly_breaks_off_with_one_sentence(
+    where: Where, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "STREAM_SECONDS", 0.02)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError("waited for too long")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    async def story() -> None:
+        async with Local(where) as local:
+            issued = await local.ask(register_with_key(Role.OWNER, "Olga"))
+            key = bearer(msgspec.json.decode(issued.body)["key"])
+            asked = a_request("GET", "/owner/ledger", "format=csv", [key])
+            await endpoint_of(local).handle(asked, receive, send)
+
+    run(story())
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    (said,) = [record for record in caplog.records if record.name == "tallyhold.http"]
+    assert (said.levelname, said.getMessage()) == ("WARNING", "an answer broke off: It was taken in too slowly.")
+    assert said.exc_info is None
