@@ -37,6 +37,8 @@ MAX_BEHIND = 20_000
 """Events that may lie untouched while commands come in one after the other: they have the processor first."""
 BUSY_LIMIT_SECONDS = 2.0
 PUBLISH_SECONDS = 60.0
+ALARM_SECONDS = 600.0
+"""So often it is told that the tiles are wrong: they stay so until somebody acts, and are looked at each second."""
 KEEP_REFUSALS = 30 * DAY
 DAY_LETTERS = len("2026-06-30")
 
@@ -85,6 +87,7 @@ class Evidence:
         self._forgotten_at: Instant = 0
         self._published = -1
         self._published_at = 0.0
+        self._alarm_at = 0.0
 
     def close(self) -> None:
         """Finish what is being done."""
@@ -255,8 +258,14 @@ class Evidence:
         try:
             return await self._in_thread(work) if self._digest.waits else work()
         except WrongTiles:
-            log.critical("the log or its tiles are not as they were written; run tallyhold verify")
+            self._alarm()
             raise Unavailable(WRONG_HASHES) from None
+
+    def _alarm(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._alarm_at:
+            self._alarm_at = now + ALARM_SECONDS
+            log.critical("the log or its tiles are not as they were written; run tallyhold verify")
 
     async def _written(self, work: Callable[[], None]) -> None:
         """Write in our turn, once nobody outside of this process does. Raises StoreBusy after some seconds."""

@@ -250,12 +250,16 @@ class Service:
 
     async def _keep_evidence(self) -> None:
         """Work the log through beside the commands, and write checkpoints to their files."""
+        refused = ""
         while True:
             try:
                 await self.catch_up()
                 await self.evidence.keep_up(self.committer.now())
+                refused = ""
             except Refusal as refusal:
-                log.warning("the log's evidence could not be kept; trying again: %s", refusal.detail)
+                if refused != refusal.detail:  # it may stay so until somebody acts
+                    log.warning("the log's evidence could not be kept; trying again: %s", refusal.detail)
+                refused = refusal.detail
             except Exception:  # whatever it was, it must be tried again
                 log.exception("the log's evidence could not be kept; trying again")
             await asyncio.sleep(EVIDENCE_SECONDS)

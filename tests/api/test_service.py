@@ -13,7 +13,7 @@ from domain.job.commands import PauseJob
 from domain.times import HOUR
 from tests.api.test_committer import JOB_ID, asked, bought, posted
 from tests.given import NOW
-from tests.local import Local, Where, query, run
+from tests.local import Local, Where, execute, query, run
 
 PATIENCE_SECONDS = 10
 NEVER_SECONDS = 10 * PATIENCE_SECONDS
@@ -86,3 +86,39 @@ def test_no_more_is_watched_than_there_is_room_for(tmp_path: Path, monkeypatch: 
                     watch(UUID(int=3))
         with local.service.watch_job(UUID(int=3)), local.service.watch_owner(UUID(int=3)):
             pass
+
+
+def test_wrong_tiles_are_told_once_however_often_they_are_looked_at(
+    where: Where, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("api.service.service.EVIDENCE_SECONDS", 0.01)
+
+    async def story() -> None:
+        async with Local(where) as local:
+            evidence, looked = local.service.evidence, asyncio.Event()
+            await local.ask(bought(1))
+            await evidence.catch_up()
+            execute(where, "DELETE FROM tiles")
+            await local.ask(bought(1))
+            keep_up, times = evidence.keep_up, 0
+
+            async def counted(now: int) -> None:
+                nonlocal times
+                times += 1
+                if times == 10:
+                    looked.set()
+                await keep_up(now)
+
+            monkeypatch.setattr(evidence, "keep_up", counted)
+            await local.service.start()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await looked.wait()
+            await local.service.close()
+
+    run(story())
+    said = [(record.levelname, record.getMessage()) for record in caplog.records if "tallyhold" in record.name]
+    told = "the log's evidence could not be kept; trying again: The log does not have the hashes that it was written "
+    assert said == [
+        ("CRITICAL", "the log or its tiles are not as they were written; run tallyhold verify"),
+        ("WARNING", told + "with; run tallyhold verify."),
+    ]
