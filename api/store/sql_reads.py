@@ -3,7 +3,8 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice, product
+from dataclasses import replace
+from itertools import product
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,9 @@ OWNERS_CACHED = 20_000
 """A job never changes its owner."""
 PLACES_CACHED = 20_000
 """An assignment never changes its job and tester."""
+MAX_PASSED_OVER = 25
+"""Jobs that a page of those on offer looks at and does not show: to tell that one has no room takes as long as to
+show one that has."""
 PAGE = 100
 AT_ONCE = 500
 """Completed assignments that are read in one go; a job with more is read page by page on its own connection."""
@@ -259,10 +263,23 @@ class SQLReads:
     # -- testers -----------------------------------------------------------------------------------------------
 
     def offered_jobs(self, tester_id: UUID, now: Instant, before: int | None, limit: int) -> Page:
-        """Jobs with a slot that this tester may take now, newest first."""
+        """Jobs with a slot that this tester may take now, newest first.
+
+        A page passes over so many others at most, and may be short, even empty, and yet not the last.
+        """
+        found: list[Row] = []
+        reached, passed_over = None, 0
         with self._snapshot(), self._reader.stream(_OFFERED, (_or_last(before), now, str(tester_id))) as rows:
-            found = list(islice((row for row in rows if self._has_room(row)), limit + 1))
-        return _page(found, limit, "position", lambda row: views.offered_job(row, _created(row)))
+            for row in rows:
+                if self._has_room(row):
+                    found.append(row)
+                else:
+                    passed_over += 1
+                if len(found) > limit or passed_over == MAX_PASSED_OVER:
+                    reached = row["position"]
+                    break
+        page = _page(found, limit, "position", lambda row: views.offered_job(row, _created(row)))
+        return page if page.last is not None else replace(page, last=reached)
 
     def _has_room(self, row: Row) -> bool:
         """Whether one of the variants that take anybody is open; where all do, an open slot is enough."""

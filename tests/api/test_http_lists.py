@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.server import ANSWERS, Client, Json, Platform, done, refused, wrong_fields
+from api.store.sql_reads import MAX_PASSED_OVER
+from tests.api.server import A_JOB, ANSWERS, Client, Json, Platform, done, refused, wrong_fields
+
+GERMANS: Json = {"field": "country", "op": "in", "values": ["DE"]}
 
 
 def pages(who: Client, path: str, **asked: Any) -> Iterator[list[Json]]:
@@ -278,3 +281,17 @@ def test_jobs_on_offer_are_those_that_a_tester_may_take_now(platform: Platform, 
     shown = ids(everything(tester, "/tester/jobs", limit=50))
     assert shown[:2] == offered[::-1]
     assert not {full, paused, mine} & set(shown)
+
+
+def test_a_page_of_offers_passes_over_a_bounded_number_of_jobs_without_room(platform: Platform) -> None:
+    """Their open slots are all of a variant for which nobody can be told to be right."""
+    owner, tester = platform.owner(), platform.tester()
+    for_all, for_some = A_JOB["variants"][0], {**A_JOB["variants"][0], "audienceFilters": [GERMANS]}
+    mixed = {**A_JOB, "targetTesters": 2, "variants": [{**each, "targetTestersMin": 1} for each in (for_all, for_some)]}
+    oldest, *full = (done(owner.post("/jobs", mixed), 201)["id"] for _ in range(MAX_PASSED_OVER + 2))
+    newest = owner.post_job(1)
+    for job_id in full:
+        platform.tester().take(job_id)
+    first_page, *following = (ids(page) for page in pages(tester, "/tester/jobs", limit=2))
+    assert first_page == [newest]
+    assert following[0][0] == oldest

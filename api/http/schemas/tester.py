@@ -79,7 +79,8 @@ class OfferedJob(Offer):
 
 
 class OfferedJobPage(Page[OfferedJob]):
-    pass
+    """A page looks at a bounded number of jobs that have no room for you: it may be short, even empty, and yet not the
+    last."""
 
 
 class StatementBody(Request):
