@@ -92,7 +92,7 @@ class SQLiteGateway(SandboxGateway):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._connection = sqlite.connect(str(path))
+        self._connection = sqlite.connect_to_write(path)
         self._connection.execute(BOOK.format("charges"))
 
     def _rows(self, sql: str, params: tuple[Any, ...]) -> list[Any]:

@@ -127,7 +127,8 @@ class SealingKeysFile(StoredKeys):
 
     def __init__(self, path: Path) -> None:
         super().__init__("keys")
-        path.touch(mode=0o600)
+        if not path.exists():
+            path.touch(mode=0o600)
         self._connection = sqlite.connect(str(path))
         # What is destroyed is overwritten, and no log of changes remembers it.
         self._connection.execute("PRAGMA journal_mode = DELETE")

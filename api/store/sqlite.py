@@ -44,12 +44,18 @@ LAST = 2**63 - 1
 
 
 def connect(path: str, *, timeout: float = BUSY_SECONDS, cache_kib: int = CACHE_KIB) -> sqlite3.Connection:
-    """A connection whose commits survive a power cut."""
+    """A connection whose commits survive a power cut. Who only reads leaves the file as it is, every byte of it."""
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    return connection
+
+
+def connect_to_write(path: Path, **options: Any) -> sqlite3.Connection:
+    """The same for who writes beside others who read."""
+    connection = connect(str(path), **options)
+    connection.execute("PRAGMA journal_mode = WAL")
     return connection
 
 
@@ -168,9 +174,13 @@ def open_log(path: Path) -> Tallyhold:
     try:
         # Nothing is written where the tables are there: the file may be busy with a server's batches.
         create = "n" if is_made(path) else "y"
+        if create == "y":
+            connect_to_write(path).close()
         return Tallyhold(Factory, {"SQLITE_DBNAME": str(path), "CREATE_TABLE": create})
     except (sqlite3.Error, PersistenceError, OSError) as error:
-        raise NotOurs(f"The database {path} cannot be opened: {error}.") from error
+        is_read_only = path.exists() and not os.access(path.parent, os.W_OK)
+        hint = "; where nothing can be written, only a backup can be read" if is_read_only else ""
+        raise NotOurs(f"The database {path} cannot be opened: {error}{hint}.") from error
 
 
 def is_made(path: Path) -> bool:
@@ -196,7 +206,7 @@ def claim_mode(path: Path, *, sandbox: bool) -> None:
     wanted = "sandbox" if sandbox else "real"
     if not os.access(path, os.W_OK):
         raise NotOurs(f"The database {path} cannot be served: the file is read-only.")
-    connection = connect(str(path))
+    connection = connect_to_write(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
         (mode,) = connection.execute("SELECT mode FROM head").fetchone()

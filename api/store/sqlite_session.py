@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from api.service.ports import StoreBusy, StoreFailed
 from api.store.row_statements import RowStatement
-from api.store.sqlite import CACHE_KIB, connect
+from api.store.sqlite import CACHE_KIB, connect, connect_to_write
 from api.store.sqlite_checkpoints import Checkpointer
 from projections.read_model import Value
 
@@ -65,7 +65,7 @@ class SQLiteSession:
         self, path: Path, *, wait_seconds: float = 0, is_durable: bool = True, checkpoint_rows: int | None = None
     ) -> None:
         """``checkpoint_rows`` are written before a checkpoint is made beside the commits; null: a commit makes it."""
-        self._connection = connect(str(path), timeout=wait_seconds)
+        self._connection = connect_to_write(path, timeout=wait_seconds)
         self._written = 0
         self._last_row: Any = None
         self._checkpointer: Checkpointer | None = None

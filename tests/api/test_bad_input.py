@@ -6,7 +6,7 @@ import os
 import resource
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from api.store.lock import server_lock
 from domain.access.events import Role
 from tests.local import Where, everything, execute, issue_keys, query, url_of
 from tests.postgres import own_server
-from tests.program import Outcome, failed, in_a_process_of_its_own
+from tests.program import Outcome, failed, in_a_process_of_its_own, tallyhold
 from tests.running import Client, RunningServer
 from tests.simulation.books import File
 
@@ -235,12 +235,55 @@ def test_a_read_only_folder_is_told(file: Path) -> None:
     try:
         failed(as_anybody_says(*NEW_KEY, "--db", url_of(file)), 1, "readonly database")
         failed(as_anybody_says("backup", str(file.parent / "backup"), "--db", url_of(file)), 1, "readonly database")
+        failed(as_anybody_says("verify", "--db", url_of(file)), 1, "only a backup can be read")
         failed(
             as_anybody_says("migrate", "--db", url_of(file.parent / "new.sqlite")), 1, "unable to open database file"
         )
     finally:
         file.parent.chmod(0o755)
     assert file.read_bytes() == before
+
+
+WHAT_ONLY_READS: Sequence[tuple[str, ...]] = (
+    ("verify",),
+    ("reconcile",),
+    ("export", "journal", "--format", "csv"),
+    ("migrate",),
+)
+
+
+def test_a_backup_is_read_where_nothing_can_be_written(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    backup = folder / "backup"
+    assert tallyhold("backup", str(backup), "--db", url_of(file)).returncode == 0
+    before = backup.read_bytes()
+    for command in WHAT_ONLY_READS:  # where something can be, nothing is
+        assert tallyhold(*command, "--db", url_of(backup)).returncode == 0
+        assert ([*folder.iterdir()], backup.read_bytes()) == ([backup], before), command
+    backup.chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        for command in WHAT_ONLY_READS:
+            outcome = as_anybody_says(*command, "--db", url_of(backup))
+            assert outcome.returncode == 0, outcome.stderr
+        failed(as_anybody_says(*NEW_KEY, "--db", url_of(backup)), 1, "readonly database")
+    finally:
+        folder.chmod(0o755)
+    assert ([*folder.iterdir()], backup.read_bytes()) == ([backup], before)
+
+
+def test_the_keys_of_persons_are_verified_where_nothing_can_be_written(file: Path) -> None:
+    backup = file.with_name("backup")
+    assert tallyhold("backup", str(backup), "--db", url_of(file)).returncode == 0
+    for suffix in (".keys", ".master"):
+        file.with_name(file.name + suffix).rename(backup.with_name(backup.name + suffix))
+    file.parent.chmod(0o555)
+    try:
+        outcome = as_anybody_says("verify", "--db", url_of(backup))
+        assert outcome.returncode == 0, outcome.stderr
+    finally:
+        file.parent.chmod(0o755)
 
 
 def damage(file: Path, table: str | None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.store.sqlite import connect
+from api.store.sqlite import connect_to_write
 from api.store.sqlite_checkpoints import Checkpointer
 from api.store.sqlite_session import SQLiteSession
 
@@ -18,7 +18,7 @@ WAL_BYTES_OF_A_COMMIT = 8_000
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "some.sqlite"
-    with closing(connect(str(path))) as connection:
+    with closing(connect_to_write(path)) as connection:
         connection.execute("CREATE TABLE head (id INTEGER PRIMARY KEY, position INTEGER)")
         connection.execute("CREATE TABLE rows (row BLOB)")
     return path
@@ -44,7 +44,7 @@ def test_a_commit_does_not_fail_with_a_checkpoint(path: Path) -> None:
     def no_connection() -> sqlite3.Connection:
         raise sqlite3.OperationalError("database or disk is full")
 
-    committing = connect(str(path))
+    committing = connect_to_write(path)
     checkpointer = Checkpointer(committing, no_connection, 1)
     checkpointer.committed(1)
     checkpointer.close()
