@@ -15,7 +15,7 @@ from api.store.mapper import to_recorded
 from api.store.replayed import replayed
 from api.store.sessions import Reader, first
 from api.store.sql_digest import read_tile
-from api.store.sql_reads import DETAIL, detail_pieces
+from api.store.sql_reads import DETAIL, detail_pieces, sifted
 from api.store.sqlite_session import SQLiteReader
 from api.store.whole import check_whole
 from domain.recorded import Recorded
@@ -222,19 +222,15 @@ class SQLAudit:
             yield other
 
     def refusals(self, wanted: RefusalFilter, before: int | None, limit: int) -> Page:
-        where: list[tuple[str, int | str]] = [("number < ?", NEWEST if before is None else before)]
-        conditions: tuple[tuple[str, int | str | None], ...] = (
-            ("actor_id = ?", None if wanted.actor_id is None else str(wanted.actor_id)),
-            ("at >= ?", wanted.from_instant),
-            ("at < ?", wanted.to_instant),
-        )
-        where += [(condition, value) for condition, value in conditions if value is not None]
-        rows = self._reader.rows(
-            "SELECT number, at, actor_kind, actor_id, key_id, operation, path, status, code, detail, request_id "
-            f"FROM refusals WHERE {' AND '.join(condition for condition, _ in where)} ORDER BY number DESC LIMIT ?",
-            (*(value for _, value in where), limit + 1),
-        )
-        return Page([_refusal(row) for row in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None)
+        among = "refusals WHERE number < ?"
+        params: list[int | str] = [NEWEST if before is None else before]
+        if wanted.actor_id is not None:
+            among += " AND actor_id = ?"
+            params.append(str(wanted.actor_id))
+        times = [("at >= ?", wanted.from_instant), ("at < ?", wanted.to_instant)]
+        within = [(condition, instant) for condition, instant in times if instant is not None]
+        rows, last = sifted(self._reader, among, params, "number", within, limit, newest_first=True)
+        return Page([_refusal(row) for row in rows], last)
 
     def refusals_dropped(self) -> int:
         dropped: int = self._reader.rows("SELECT dropped FROM digest")[0][0]

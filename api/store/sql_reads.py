@@ -45,6 +45,8 @@ OWNERS_CACHED = 20_000
 """A job never changes its owner."""
 PLACES_CACHED = 20_000
 """An assignment never changes its job and tester."""
+MAX_LOOKED_AT = 10_000
+"""Rows that a page looks at for what no index leads to."""
 MAX_PASSED_OVER = 25
 """Jobs that a page of those on offer looks at and does not show: to tell that one has no room takes as long as to
 show one that has."""
@@ -320,7 +322,6 @@ class SQLReads:
         conditions: tuple[tuple[str, int | str | None], ...] = (
             ("owner_id = ?", text(wanted.owner_id)),
             ("job_id = ?", text(wanted.job_id)),
-            ("type = ?", wanted.type),
             ("entry >= ?", self._first_entry_at(wanted.from_instant)),
             ("entry < ?", self._first_entry_at(wanted.to_instant)),
             ("entry < ?", None if wanted.upto is None else (wanted.upto + 1) * ENTRIES_PER_EVENT),
@@ -328,12 +329,10 @@ class SQLReads:
         for condition, value in conditions:
             if value is not None:
                 where.append((condition, value))
-        rows = self._all(
-            f"SELECT * FROM journal WHERE {' AND '.join(condition for condition, _ in where)} ORDER BY entry LIMIT ?",
-            *(value for _, value in where),
-            limit + 1,
-        )
-        return _page(rows, limit, "entry", views.ledger_entry)
+        among = f"journal WHERE {' AND '.join(condition for condition, _ in where)}"
+        of_type = [] if wanted.type is None else [("type = ?", wanted.type)]
+        rows, last = sifted(self._reader, among, [value for _, value in where], "entry", of_type, limit)
+        return Page([views.ledger_entry(row) for row in rows], last)
 
     def _first_entry_at(self, instant: Instant | None) -> int | None:
         """The first entry at or after an instant: entries are in the order of time, so a binary search finds it."""
@@ -602,6 +601,38 @@ def _begun(parts: Iterator[Any]) -> tuple[int, Iterator[bytes]]:
 
 def _or_last(position: int | None) -> int:
     return 2**63 - 1 if position is None else position
+
+
+def sifted(
+    reader: Reader,
+    among: str,
+    params: Sequence[Any],
+    key: str,
+    wanted: Sequence[tuple[str, Any]],
+    limit: int,
+    *,
+    newest_first: bool = False,
+) -> tuple[Sequence[Any], int | None]:
+    """A page of the rows ``among`` which it is searched, and the key to go on behind, null at the end.
+
+    For what is ``wanted`` of them besides there is no index: so many are looked at for a page, which may be short, even
+    empty, and yet not the last.
+    """
+    order = f"{key} DESC" if newest_first else key
+    if not wanted:
+        rows = reader.rows(f"SELECT * FROM {among} ORDER BY {order} LIMIT ?", (*params, limit + 1))
+        return rows[:limit], rows[limit - 1][key] if len(rows) > limit else None
+    conditions, values = zip(*wanted, strict=True)
+    with reader.snapshot():
+        rows = reader.rows(
+            f"SELECT * FROM (SELECT * FROM {among} ORDER BY {order} LIMIT ?) AS looked_at "
+            f"WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
+            (*params, MAX_LOOKED_AT, *values, limit + 1),
+        )
+        if len(rows) > limit:
+            return rows[:limit], rows[limit - 1][key]
+        last = reader.rows(f"SELECT {key} FROM {among} ORDER BY {order} LIMIT 1 OFFSET ?", (*params, MAX_LOOKED_AT - 1))
+        return rows, last[0][key] if last else None
 
 
 def _page(rows: Sequence[Any], limit: int, key: str, view: Any) -> Page:

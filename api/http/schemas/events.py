@@ -56,7 +56,10 @@ class FeedQuery(Request):
 
 
 class RefusalsQuery(PageQuery):
-    """Refusals at or after ``from`` and before ``to``, of a principal."""
+    """Refusals at or after ``from`` and before ``to``, of a principal.
+
+    With a time a page looks at a bounded number of them: it may be short, even empty, and yet not the last.
+    """
 
     actor: Id | None = None
     from_: Annotated[InstantIn | None, Field(alias="from")] = None

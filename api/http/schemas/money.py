@@ -154,4 +154,4 @@ class Explanation(Answer):
 
 
 class LedgerPage(Page[LedgerEntry]):
-    pass
+    """With a ``type`` a page looks at a bounded number of entries: it may be short, even empty, and not the last."""
