@@ -27,12 +27,17 @@ _BESIDE = ("", "-wal", "-journal", "-shm")
 """What SQLite would take for a part of a new file of the name."""
 
 
-def copy_sqlite(source: Path, file: Path) -> int:
-    """Copy a database file, as it stands at one instant, to a new file; its number of events. Raises NotOurs."""
+def copy_sqlite(source: Path, file: Path, *, to_serve: bool = False) -> int:
+    """Copy a database file, as it stands at one instant, to a new file; its number of events. Raises NotOurs.
+
+    A file ``to_serve`` is written beside those who read it from the beginning.
+    """
     with new_database(file) as made, telling(f"The database {source} cannot be copied"):
         place, wait = f"{source.as_uri()}?mode=ro", sqlite.BUSY_SECONDS
         with closing(sqlite3.connect(place, uri=True, timeout=wait, check_same_thread=False)) as original:
             _vacuum(original, made)
+        if to_serve:
+            sqlite.connect_to_write(made).close()
         return position_of(made)
 
 
@@ -56,7 +61,7 @@ def position_of(file: Path) -> int:
 def restore_sqlite(backup: Path, path: Path) -> int:
     """Make a database file of a backup; its number of events. Raises NotOurs where there is one already."""
     check_backup(backup)
-    return copy_sqlite(backup, path)
+    return copy_sqlite(backup, path, to_serve=True)
 
 
 def check_backup(backup: Path) -> None:

@@ -94,6 +94,17 @@ def test_a_restored_copy_is_the_same_and_lives_on(lived: Where, other: Where, tm
     assert len(File(other).stored) > count
 
 
+def test_a_restored_file_is_served_beside_who_reads_it_already(tmp_path: Path) -> None:
+    made, backup, restored = (tmp_path / name for name in ("made", "backup", "restored"))
+    live_and_digest(made)
+    database(made).back_up(backup)
+    database(restored).restore(backup)
+    with closing(database(restored).reader()) as reader, reader.snapshot():
+        reader.rows("SELECT position FROM head")
+        issue_keys(restored, {"Olga": Role.OWNER})
+    assert findings(restored) == []
+
+
 def test_a_copy_taken_while_others_write_is_of_one_instant(where: Where, tmp_path: Path) -> None:
     with serving(tmp_path, where) as platform, ThreadPoolExecutor(4) as threads:
         over = Event()
