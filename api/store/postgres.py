@@ -8,12 +8,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import InfrastructureFactory, Notification, PersistenceError, StoredEvent, Tracking
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore, PostgresFactory, PostgresProcessRecorder
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
@@ -29,12 +30,18 @@ from api.store.schema import (
 )
 from projections.replay import views_version
 
+T = TypeVar("T")
+
 CONNECT_SECONDS = 5
 LOST_MILLISECONDS = 10_000
 """A connection on which the other side confirms nothing for so long is given up."""
 LOCK_MILLISECONDS = 10_000
 """How long anybody waits for a lock."""
 STATEMENT_MILLISECONDS = 15_000
+ANSWER_SECONDS = 20.0
+"""How long a server that does not answer is waited for: one that stands still keeps to none of its own limits."""
+INTERVAL_SECONDS = 0.1
+"""How soon somebody who waits hears Ctrl-C."""
 STALLED_MILLISECONDS = 45_000
 """A process that does nothing for so long in the middle of a transaction loses it, and with it the head's lock.
 
@@ -58,7 +65,14 @@ _AT_LEAST_ON = (
 )
 
 
-def connect(url: str) -> psycopg.Connection[Any]:
+class Impatient(psycopg.Connection[Any]):
+    """A connection on which no answer is waited for for ever."""
+
+    def wait(self, gen: PQGen[T], interval: float = INTERVAL_SECONDS, timeout: float | None = None) -> T:
+        return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+
+
+def connect(url: str, kind: type[psycopg.Connection[Any]] = psycopg.Connection) -> psycopg.Connection[Any]:
     """A connection with limits on everything that can take long; each statement is a transaction unless one begins.
 
     What it commits is durable, also where a database or role is set to answer before that.
@@ -70,7 +84,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
     }
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     own = conninfo_to_dict(url).get("options", "")
-    connection = psycopg.connect(
+    connection = kind.connect(
         url,
         autocommit=True,
         client_encoding="utf8",  # whatever the environment says: arrays are sent as they are

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -20,6 +21,8 @@ from projections.read_model import Value
 
 FETCHED_AT_ONCE = 50
 HURRIED_LOCK_MILLISECONDS = 200
+STANDS_STILL_SECONDS = 10.0
+"""So long reads fail at once after a server has not taken a connection in time: the event loop waits with them."""
 _numbers = count()
 
 _NOW = "SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint"
@@ -86,7 +89,8 @@ class PostgresSession:
             return self._begin(self._connection, message)
 
     def _connect(self) -> psycopg.Connection[Any]:
-        connection = connect(self._url)
+        # What is worked out behind the commands may take its time, and is waited for by nobody.
+        connection = connect(self._url, postgres.Impatient if self._is_durable else psycopg.Connection)
         send_arrays(connection)
         # Rows are found by their index, however few the tables had when a statement was planned.
         connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off")
@@ -215,13 +219,16 @@ class PostgresReader:
         self._serves = serves
         self._connection: psycopg.Connection[Any] | None = None
         self._in_snapshot = False
+        self._asked_again_at = 0.0
+        """Real time before which nobody is made to wait once more for a server that stands still."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        was_lost = self._connection is None
         try:
             return self._execute(marked(sql), params)
         except psycopg.OperationalError as error:
             self.close()
-            if self._in_snapshot or not is_lost(error):
+            if was_lost or self._in_snapshot or not is_lost(error):
                 raise StoreFailed(_sentence(error)) from error
         try:
             return self._execute(marked(sql), params)  # once more: the connection may have been lost long ago
@@ -234,7 +241,13 @@ class PostgresReader:
 
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None:
-            self._connection = connect(self._url)
+            if monotonic() < self._asked_again_at:
+                raise StoreFailed("The database stands still; it is asked again in some seconds.")
+            try:
+                self._connection = connect(self._url, postgres.Impatient)
+            except psycopg.errors.ConnectionTimeout:
+                self._asked_again_at = monotonic() + STANDS_STILL_SECONDS
+                raise
             if self._serves and not postgres.is_served_by(self._connection):
                 self.close()
                 raise StoreFailed("Somebody must be alone with the database; try again in some seconds.")

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from api.service.ports import StoreFailed
 from api.service.refusals import Unavailable
 from api.store.postgres import connect
-from api.store.postgres_session import PostgresSession
+from api.store.postgres_session import PostgresReader, PostgresSession
 from api.store.sessions import OutcomeUnknown
 from api.store.sql_store import SQLStore
 from domain.access.events import Role
@@ -96,6 +97,33 @@ def test_a_server_ends_in_time_though_its_database_stands_still(own: tuple[OwnSe
                 assert time.monotonic() - began < 11
         finally:
             database.suspend(resume=True)
+
+
+def test_a_database_that_stands_still_is_not_waited_for_for_ever(
+    own: tuple[OwnServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, url = own
+    monkeypatch.setattr("api.store.postgres.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("api.store.postgres.CONNECT_SECONDS", 2)
+    monkeypatch.setattr("api.store.postgres_session.STANDS_STILL_SECONDS", 3)
+    with closing(PostgresReader(url)) as reader, closing(PostgresSession(url)) as session:
+        assert reader.rows("SELECT 1") == [(1,)]
+        session.begin("SELECT oid FROM pg_class")
+        database.suspend()
+        try:
+            began = time.monotonic()
+            with pytest.raises(StoreFailed):
+                reader.rows("SELECT 1")
+            for _ in range(100):
+                with pytest.raises(StoreFailed, match="stands still"):
+                    reader.rows("SELECT 1")
+            with pytest.raises(StoreFailed):
+                session.read("SELECT 1")
+            assert time.monotonic() - began < 5
+        finally:
+            database.suspend(resume=True)
+        time.sleep(3)
+        assert reader.rows("SELECT 1") == [(1,)]
 
 
 class LosesItsAnswer(PostgresSession):
