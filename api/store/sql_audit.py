@@ -227,7 +227,8 @@ class SQLAudit:
         if wanted.actor_id is not None:
             among += " AND actor_id = ?"
             params.append(str(wanted.actor_id))
-        times = [("at >= ?", wanted.from_instant), ("at < ?", wanted.to_instant)]
+        # With the + no index on it is used, which would lead to all of a time, in another order.
+        times = [("+at >= ?", wanted.from_instant), ("+at < ?", wanted.to_instant)]
         within = [(condition, instant) for condition, instant in times if instant is not None]
         rows, last = sifted(self._reader, among, params, "number", within, limit, newest_first=True)
         return Page([_refusal(row) for row in rows], last)

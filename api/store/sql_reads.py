@@ -45,7 +45,7 @@ OWNERS_CACHED = 20_000
 """A job never changes its owner."""
 PLACES_CACHED = 20_000
 """An assignment never changes its job and tester."""
-MAX_LOOKED_AT = 10_000
+MAX_LOOKED_AT = 5_000
 """Rows that a page looks at for what no index leads to."""
 MAX_PASSED_OVER = 25
 """Jobs that a page of those on offer looks at and does not show: to tell that one has no room takes as long as to
@@ -618,21 +618,22 @@ def sifted(
     For what is ``wanted`` of them besides there is no index: so many are looked at for a page, which may be short, even
     empty, and yet not the last.
     """
-    order = f"{key} DESC" if newest_first else key
-    if not wanted:
-        rows = reader.rows(f"SELECT * FROM {among} ORDER BY {order} LIMIT ?", (*params, limit + 1))
-        return rows[:limit], rows[limit - 1][key] if len(rows) > limit else None
-    conditions, values = zip(*wanted, strict=True)
-    with reader.snapshot():
-        rows = reader.rows(
-            f"SELECT * FROM (SELECT * FROM {among} ORDER BY {order} LIMIT ?) AS looked_at "
-            f"WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?",
-            (*params, MAX_LOOKED_AT, *values, limit + 1),
+    order, within = (f"{key} DESC", f"{key} >= ?") if newest_first else (key, f"{key} <= ?")
+    reached, conditions = None, list(wanted)
+    if wanted:
+        # Asked first: rows that come meanwhile are then looked at, or lie behind it.
+        reached = first(
+            reader.rows(f"SELECT {key} FROM {among} ORDER BY {order} LIMIT 1 OFFSET ?", (*params, MAX_LOOKED_AT - 1))
         )
-        if len(rows) > limit:
-            return rows[:limit], rows[limit - 1][key]
-        last = reader.rows(f"SELECT {key} FROM {among} ORDER BY {order} LIMIT 1 OFFSET ?", (*params, MAX_LOOKED_AT - 1))
-        return rows, last[0][key] if last else None
+        conditions += [] if reached is None else [(within, reached[0])]
+    where = "".join(f" AND {condition}" for condition, _ in conditions)
+    rows = reader.rows(
+        f"SELECT * FROM {among}{where} ORDER BY {order} LIMIT ?",
+        (*params, *(value for _, value in conditions), limit + 1),
+    )
+    if len(rows) > limit:
+        return rows[:limit], rows[limit - 1][key]
+    return rows, reached and reached[0]
 
 
 def _page(rows: Sequence[Any], limit: int, key: str, view: Any) -> Page:
