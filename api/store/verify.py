@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,9 @@ from api.evidence import tree
 from api.evidence.notes import Checkpoint
 from api.evidence.tiles import WIDTH
 from api.evidence.tree import HASH_BYTES
+from api.service.ports import StoreFailed
 from api.service.snapshots import DECIDERS, encoded
+from api.store.application import NotOurs
 from api.store.databases import Database
 from api.store.findings import Finding, Row, side_by_side
 from api.store.mapper import recorded_in, to_recorded
@@ -185,8 +187,12 @@ def _leaf(stream: str, version: int, topic: str, state: Any) -> bytes:
 
 
 def _compare_views(reader: Reader, verdict: Verdict, progress: Any) -> None:
-    """Replay the log into files of their own, and compare them row for row: neither side is held in memory."""
+    """Replay the log into files of their own, and compare them row for row: neither side is held in memory.
+
+    Raises NotOurs where there is no room for them.
+    """
     with (
+        _room_for_files(),
         TemporaryDirectory(prefix="tallyhold-verify-") as folder,
         closing(Digested(reader, verdict.events, f"{folder}/digested.sqlite")) as digested,
     ):
@@ -200,6 +206,21 @@ def _compare_views(reader: Reader, verdict: Verdict, progress: Any) -> None:
         for rows, finding in digested.unlike():
             verdict.rows += rows
             verdict.findings += [finding] if finding else []
+
+
+@contextmanager
+def _room_for_files() -> Iterator[None]:
+    """Whoever verifies writes nothing to the database: the disk that is full is another one."""
+    try:
+        yield
+    except (sqlite3.Error, StoreFailed) as error:
+        cause = error.__cause__ if isinstance(error, StoreFailed) else error
+        if getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+            raise
+        raise NotOurs(
+            f"The folder for temporary files, {gettempdir()}, has no room for a replay of the log; "
+            "TMPDIR may name another."
+        ) from error
 
 
 def _pages(reader: Reader, digested: Digested) -> Iterator[list[Recorded[Any]]]:

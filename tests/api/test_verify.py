@@ -14,6 +14,7 @@ from api.evidence.tiles import WIDTH
 from api.service.evidence import Evidence
 from api.service.portable_proof import prove_job
 from api.service.refusals import Unavailable
+from api.store.application import NotOurs
 from api.store.checkpoint_files import CheckpointFiles
 from api.store.findings import Finding
 from api.store.rebuild import digest_anew, rebuild
@@ -211,6 +212,21 @@ FALSE_TILES = [
 def test_tiles_that_are_missing_or_cut_short_are_found_and_can_be_made_anew(anywhere: Where, change: str) -> None:
     execute(anywhere, change)
     check_tiles_are_found(anywhere)
+
+
+def _fills_a_disk(*_: object) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        connection.execute("CREATE TABLE no_room (row)")
+
+
+@pytest.mark.parametrize("writes", ["api.store.replayed.RowBatch.take", "api.store.verify.Digested.take"])
+def test_where_temporary_files_have_no_room_is_told(
+    anywhere: Where, writes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes, _fills_a_disk)
+    with pytest.raises(NotOurs, match="folder for temporary files, .*, has no room"):
+        verify(database(anywhere), [], lambda done, total: None)
 
 
 @pytest.mark.parametrize("level", [0, 1])
