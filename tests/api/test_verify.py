@@ -225,7 +225,7 @@ def test_where_temporary_files_have_no_room_is_told(
     anywhere: Where, writes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writes, _fills_a_disk)
-    with pytest.raises(NotOurs, match="folder for temporary files, .*, has no room"):
+    with pytest.raises(NotOurs, match="has no room for a replay"):
         verify(database(anywhere), [], lambda done, total: None)
 
 
