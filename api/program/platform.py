@@ -55,11 +55,11 @@ class Platform:
             self.log: Tallyhold = opened.enter_context(closing(database.log()))
             if is_outdated(database):
                 raise OtherVersion(f"The read models of {database} are of another version: call tallyhold migrate.")
-            clock = database.clock()
-            store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
             is_new = EventLog(self.log).position() == 0
             if not is_new and not database.has_sealing_keys():
-                raise KeysMissing  # none are made beside a backup
+                raise KeysMissing  # none are made beside a backup, nor is it made ready to be written
+            clock = database.clock()
+            store = opened.enter_context(closing(SQLStore(database.session(clock), self.log.mapper)))
             keys = opened.enter_context(closing(database.sealing_keys()))
             self.seals = open_seals(keys, master_key_file or master_key_of(database), is_new=is_new)
             reader = database.serving_reader() if serves else database.reader()

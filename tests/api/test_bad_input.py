@@ -261,13 +261,16 @@ def test_a_backup_is_read_where_nothing_can_be_written(file: Path, tmp_path: Pat
     for command in WHAT_ONLY_READS:  # where something can be, nothing is
         assert tallyhold(*command, "--db", url_of(backup)).returncode == 0
         assert ([*folder.iterdir()], backup.read_bytes()) == ([backup], before), command
+    for command in (READING, NEW_KEY, ("explain", "3-0")):
+        failed(tallyhold(*command, "--db", url_of(backup)), 1, "The keys of persons")
+        assert ([*folder.iterdir()], backup.read_bytes()) == ([backup], before), command
     backup.chmod(0o444)
     folder.chmod(0o555)
     try:
         for command in WHAT_ONLY_READS:
             outcome = as_anybody_says(*command, "--db", url_of(backup))
             assert outcome.returncode == 0, outcome.stderr
-        failed(as_anybody_says(*NEW_KEY, "--db", url_of(backup)), 1, "readonly database")
+        failed(as_anybody_says(*NEW_KEY, "--db", url_of(backup)), 1, "The keys of persons")
     finally:
         folder.chmod(0o755)
     assert ([*folder.iterdir()], backup.read_bytes()) == ([backup], before)
