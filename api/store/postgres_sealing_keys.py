@@ -40,6 +40,8 @@ class SealingKeysSchema(StoredKeys):
             cursor = self._connected().execute(postgres.with_marks(sql), params)
             return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
+            if error.sqlstate is None:  # it is the connection that has failed, or nobody answers on it
+                self.close()
             raise StoreFailed(str(error)) from error
 
     def destroy(self, person_id: UUID) -> None:
@@ -61,5 +63,5 @@ class SealingKeysSchema(StoredKeys):
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = postgres.connect(self._url)
+            self._connection = postgres.connect(self._url, postgres.Impatient)
         return self._connection

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from api.service.ports import StoreFailed
 from api.service.refusals import Unavailable
 from api.store.postgres import connect
+from api.store.postgres_sealing_keys import SealingKeysSchema
 from api.store.postgres_session import PostgresReader, PostgresSession
 from api.store.sessions import OutcomeUnknown
 from api.store.sql_store import SQLStore
@@ -25,6 +27,7 @@ from tests.running import Client, RunningServer
 from tests.simulation.books import File
 
 PATIENCE_SECONDS = 30
+ADA = UUID(int=1)
 
 
 @pytest.fixture
@@ -106,8 +109,13 @@ def test_a_database_that_stands_still_is_not_waited_for_for_ever(
     monkeypatch.setattr("api.store.postgres.ANSWER_SECONDS", 0.5)
     monkeypatch.setattr("api.store.postgres.CONNECT_SECONDS", 2)
     monkeypatch.setattr("api.store.postgres_session.STANDS_STILL_SECONDS", 3)
-    with closing(PostgresReader(url)) as reader, closing(PostgresSession(url)) as session:
+    with (
+        closing(PostgresReader(url)) as reader,
+        closing(PostgresSession(url)) as session,
+        closing(SealingKeysSchema(url)) as keys,
+    ):
         assert reader.rows("SELECT 1") == [(1,)]
+        assert not keys.is_destroyed(ADA)
         session.begin("SELECT oid FROM pg_class")
         database.suspend()
         try:
@@ -119,11 +127,14 @@ def test_a_database_that_stands_still_is_not_waited_for_for_ever(
                     reader.rows("SELECT 1")
             with pytest.raises(StoreFailed):
                 session.read("SELECT 1")
+            with pytest.raises(StoreFailed):
+                keys.is_destroyed(ADA)
             assert time.monotonic() - began < 5
         finally:
             database.suspend(resume=True)
         time.sleep(3)
         assert reader.rows("SELECT 1") == [(1,)]
+        assert not keys.is_destroyed(ADA)
 
 
 class LosesItsAnswer(PostgresSession):
