@@ -47,6 +47,8 @@ class Protocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _is_head_known = False
     """While the parser is told again how long the body of a request is that it has left."""
+    _takes_more = True
+    """False once the connection ends with the answer to the last request that came; what comes after it is not read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -58,9 +60,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         for begin in range(0, len(data), PIECE_BYTES):
-            self._piece_received(data[begin : begin + PIECE_BYTES])
-            if self.transport.is_closing():
+            if self.transport.is_closing() or not self._takes_more:
                 return
+            self._piece_received(data[begin : begin + PIECE_BYTES])
         if self._head_timer is None and (self._head_bytes is not None or self._is_idle()):
             self._limit_head()
 
@@ -69,14 +71,14 @@ class Protocol(HttpToolsProtocol):
         try:
             self._parse(piece)
         except httptools.HttpParserError:
-            self.send_400_response("")
+            self._refuse(invalid("", "is not HTTP: its first line, a header or its framing is wrong"))
             return
         if len(self.pipeline) > MAX_WAITING_REQUESTS:
             self.transport.close()
         elif self._head_bytes is not None:
             self._head_bytes += len(piece)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self._refuse_head()
+                self._refuse(HeadTooLarge(f"The first line and the headers may have about {MAX_HEAD_BYTES} bytes."))
 
     def _parse(self, piece: bytes) -> None:
         while piece:
@@ -138,16 +140,21 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _refuse_head(self) -> None:
-        if self._is_idle():  # else the client would take it for the answer to an earlier request
-            self._refuse(HeadTooLarge(f"The first line and the headers may have about {MAX_HEAD_BYTES} bytes."))
-        self.transport.close()
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(invalid("", "is not HTTP: its first line, a header or its framing is wrong"))
-        self.transport.close()
-
     def _refuse(self, refusal: Refusal) -> None:
+        """Say what is wrong with what came last, where nobody can take that for the answer to an earlier request."""
+        if self._is_idle() or (self.cycle.more_body and not self.cycle.response_started and not self.pipeline):
+            self._write(refusal)
+            self.transport.close()
+        else:
+            self._take_no_more()
+
+    def _take_no_more(self) -> None:
+        """Answer the requests that came, and then end the connection."""
+        self._takes_more = False
+        self._end_head()
+        self.cycle.keep_alive = False
+
+    def _write(self, refusal: Refusal) -> None:
         request_id = new_id().hex
         log.warning("a request could not be read: %s", refusal.detail, extra={"requestId": request_id})
         status, said = problem(refusal, request_id)

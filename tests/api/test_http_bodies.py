@@ -146,6 +146,20 @@ def test_a_command_is_not_done_when_its_body_never_came(platform: Platform, owne
         assert owner.job(job_id)["status"] == "active"
 
 
+def test_a_command_whose_body_is_longer_than_it_says_is_answered_for_what_it_did(
+    platform: Platform, owner: Client
+) -> None:
+    """What follows is no request: the connection ends, and nobody is told that the command was refused."""
+    before = owner.balance()
+    response = raw(
+        platform.url,
+        f"POST /owner/billing/add-credits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {owner.key}\r\n"
+        'Content-Type: application/json\r\nContent-Length: 18\r\n\r\n{"amountCents":10}xx'.encode(),
+    )
+    assert done(response, 201)["balanceCents"] == owner.balance() == before + 10
+    assert response.headers["connection"] == "close"
+
+
 def test_more_slots_than_there_can_be_are_refused(owner: Client) -> None:
     body = a_job(10_001)
     with Unchanged(owner):

@@ -203,10 +203,31 @@ def test_what_cannot_be_read_can_be_found_in_the_logs(sent: bytes, caplog: pytes
     connected(story)
 
 
-def test_no_earlier_request_is_answered_with_the_refusal_of_a_later_head() -> None:
+@pytest.mark.parametrize(
+    "after", [b"GET /" + b"x" * 2 * (MAX_HEAD_BYTES + PIECE_BYTES), b"nonsense\r\n\r\n"], ids=["too large", "no HTTP"]
+)
+@pytest.mark.parametrize("requests", [1, 3])
+def test_what_is_wrong_after_a_request_takes_nothing_from_its_answer(requests: int, after: bytes) -> None:
+    """It is the last that is answered: its caller would take the refusal of what follows for the answer."""
+
     async def story(connection: Connection) -> None:
-        connection.comes(REQUEST + b"GET /" + b"x" * 2 * (MAX_HEAD_BYTES + PIECE_BYTES))
-        assert (connection.transport.written, connection.is_open) == (b"", False)
+        connection.comes(REQUEST * requests + after)
+        connection.comes(REQUEST)
+        assert (connection.transport.written, connection.is_open) == (b"", True)
+        await connection.answer(requests)
+        assert connection.transport.written.count(b"HTTP/1.1 204") == requests
+        assert connection.transport.written.count(b"HTTP/1.1") == requests
+        assert connection.transport.written.count(b"connection: close") == 1
+        assert not connection.is_open
+
+    connected(story)
+
+
+def test_a_body_that_is_no_http_is_refused() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.comes(b"no number\r\n")
+        assert (connection.status, connection.is_open) == (400, False)
 
     connected(story)
 
