@@ -30,6 +30,8 @@ MAX_WAITING_REQUESTS = 32
 
 MAX_HEAD_BYTES = 65_536
 HEAD_SECONDS = 30
+LAST_ANSWER_SECONDS = 30
+"""A client that has ended its side of the connection is answered if that begins within so long: it may have gone."""
 PIECE_BYTES = 16_384
 """What came is read in pieces, and after each piece held against the limits."""
 
@@ -49,6 +51,7 @@ class Protocol(HttpToolsProtocol):
     """While the parser is told again how long the body of a request is that it has left."""
     _takes_more = True
     """False once the connection ends with the answer to the last request that came; what comes after it is not read."""
+    _gone_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -57,6 +60,20 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._end_head()
+        if self._gone_timer is not None:
+            self._gone_timer.cancel()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection stays open for answers: one who has nothing more to ask may still listen."""
+        if self._is_idle() or self.cycle.more_body:
+            return False
+        self._take_no_more()
+        self._gone_timer = self.loop.call_later(LAST_ANSWER_SECONDS, self._seems_gone)
+        return True
+
+    def _seems_gone(self) -> None:
+        if not self.cycle.response_started:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         for begin in range(0, len(data), PIECE_BYTES):

@@ -210,11 +210,14 @@ def serving(folder: Path, where: Where, *options: str) -> Iterator[Platform]:
         yield Platform(url, folder, where, http, contract, client(http, made))
 
 
-def raw(url: str, request: bytes) -> Response:
-    """The answer to these very bytes, with which the server has to close the connection."""
+def raw(url: str, request: bytes, *, is_all: bool = False) -> Response:
+    """The answer to these very bytes, with which the server has to close the connection; the client may say first that
+    they are all."""
     where = urlsplit(url)
     with socket.create_connection((str(where.hostname), where.port or 0), ANSWER_SECONDS) as connection:
         connection.sendall(request)
+        if is_all:
+            connection.shutdown(socket.SHUT_WR)
         head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
     line, *fields = head.decode().split("\r\n")
     pairs = [(name, value) for name, _, value in (one.partition(": ") for one in fields)]

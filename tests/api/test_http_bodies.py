@@ -160,6 +160,17 @@ def test_a_command_whose_body_is_longer_than_it_says_is_answered_for_what_it_did
     assert response.headers["connection"] == "close"
 
 
+def test_who_says_that_a_command_is_all_is_answered(platform: Platform, owner: Client) -> None:
+    before = owner.balance()
+    response = raw(
+        platform.url,
+        f"POST /owner/billing/add-credits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {owner.key}\r\n"
+        'Content-Type: application/json\r\nContent-Length: 18\r\n\r\n{"amountCents":10}'.encode(),
+        is_all=True,
+    )
+    assert done(response, 201)["balanceCents"] == owner.balance() == before + 10
+
+
 def test_more_slots_than_there_can_be_are_refused(owner: Client) -> None:
     body = a_job(10_001)
     with Unchanged(owner):

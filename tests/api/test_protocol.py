@@ -71,6 +71,11 @@ class Connection:
         if data and self.is_open:
             self._protocol.data_received(data)
 
+    def ends(self) -> None:
+        """The client has nothing more to say."""
+        if not self._protocol.eof_received():
+            self.transport.close()
+
     async def answer(self, requests: int = 1) -> None:
         for _ in range(requests):
             self._go_on.release()
@@ -269,6 +274,44 @@ def test_a_head_that_is_not_read_yet_is_not_late() -> None:
         await asyncio.sleep(0.08)
         assert connection.is_open
         await connection.answer(2)
+        await asyncio.sleep(0.08)
+        assert not connection.is_open
+
+    connected(story)
+
+
+# -- a client that has ended its side ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_who_has_nothing_more_to_ask_is_answered(requests: int) -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST * requests + REQUEST[:9])
+        connection.ends()
+        await connection.answer(requests)
+        assert connection.transport.written.count(b"HTTP/1.1 204") == requests
+        assert not connection.is_open
+
+    connected(story)
+
+
+@pytest.mark.parametrize("sent", [b"", REQUEST[:-2], b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{"])
+def test_what_never_becomes_a_request_ends_with_its_connection(sent: bytes) -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(sent)
+        connection.ends()
+        assert (connection.transport.written, connection.is_open) == (b"", False)
+
+    connected(story)
+
+
+def test_a_client_that_may_have_gone_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LAST_ANSWER_SECONDS", 0.05)
+
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST)
+        connection.ends()
+        assert connection.is_open
         await asyncio.sleep(0.08)
         assert not connection.is_open
 
