@@ -12,7 +12,8 @@ import httptools
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.problems import HeadTooLarge, problem
 from api.service.ids import new_id
@@ -129,6 +130,9 @@ class Protocol(HttpToolsProtocol):
         if not self._is_head_known:
             super().on_headers_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(cycle, _without_chunks(cycle, app) if cycle.scope["http_version"] < "1.1" else app)
+
     def on_message_complete(self) -> None:
         if not (self.parser.should_upgrade() and self._framing()):
             super().on_message_complete()
@@ -185,6 +189,27 @@ class Protocol(HttpToolsProtocol):
             "connection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
+
+
+def _without_chunks(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """For who knows of no chunks: an answer whose length is not told ends with the connection."""
+
+    async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        tells_length = False
+
+        async def send_plain(message: ASGISendEvent) -> None:
+            nonlocal tells_length
+            if message["type"] == "http.response.start":
+                tells_length = b"content-length" in dict(message.get("headers", ()))
+                if not tells_length:
+                    cycle.chunked_encoding = False
+            elif message["type"] == "http.response.body" and not tells_length:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, send_plain)
+
+    return answer
 
 
 class Server(uvicorn.Server):

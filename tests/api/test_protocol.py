@@ -109,6 +109,16 @@ class Reader(Connection):
         await self._answer(send)
 
 
+class Streamer(Connection):
+    """The answer comes in pieces, and nobody knows beforehand how many."""
+
+    async def _answer(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"a,b\r\n", b"", b"1,2\r\n"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+
 def connected(story: Callable[[Any], Awaitable[None]], kind: type[Connection] = Connection) -> None:
     async def whole() -> None:
         connection = kind()
@@ -278,6 +288,33 @@ def test_a_head_that_is_not_read_yet_is_not_late() -> None:
         assert not connection.is_open
 
     connected(story)
+
+
+# -- answers of unknown length -----------------------------------------------------------------------------------------
+
+
+def test_who_knows_of_no_chunks_gets_none() -> None:
+    """RFC 9112, 6.1: no Transfer-Encoding goes to a client of HTTP/1.0."""
+
+    async def story(connection: Connection) -> None:
+        connection.comes(b"GET /x HTTP/1.0\r\n\r\n")
+        await connection.answer()
+        head, _, body = connection.transport.written.partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head and b"connection: close" in head
+        assert (body, connection.is_open) == (b"a,b\r\n1,2\r\n", False)
+
+    connected(story, Streamer)
+
+
+def test_an_answer_of_unknown_length_goes_in_chunks() -> None:
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST)
+        await connection.answer()
+        head, _, body = connection.transport.written.partition(b"\r\n\r\n")
+        assert b"transfer-encoding: chunked" in head
+        assert (body, connection.is_open) == (b"5\r\na,b\r\n\r\n5\r\n1,2\r\n\r\n0\r\n\r\n", True)
+
+    connected(story, Streamer)
 
 
 # -- a client that has ended its side ----------------------------------------------------------------------------------
