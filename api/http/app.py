@@ -64,6 +64,7 @@ _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
 _UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
+_HOST = re.compile(rb"[0-9A-Za-z._~!$&'()*+,;=%:\[\]-]*")
 _PROBLEM = b"application/problem+json"
 _JSON = b"application/json"
 _REPEATED = b"\0"
@@ -227,6 +228,7 @@ class Endpoint:
         )
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
+        _check_host(scope, headers)
         if scope["path"].count("/") != scope["raw_path"].count(b"/"):
             raise NotFound(_NOTHING)  # an encoded slash is part of a step, and no step has one
         route, named = self._table.find(scope["method"], scope["path"])
@@ -420,6 +422,13 @@ def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     for name, value in pairs:
         joined.setdefault(name, []).append(value)
     return {name: _REPEATED.join(values) for name, values in joined.items()}
+
+
+def _check_host(scope: Scope, headers: Headers) -> None:
+    """RFC 9112, 3.2: a request that whoever stands before us may have read for another host is refused."""
+    host = headers.get(b"host")
+    if (host is None and scope["http_version"] > "1.0") or (host is not None and not _HOST.fullmatch(host)):
+        raise invalid("Host", "must be given once, as a host and perhaps a port")
 
 
 def _request_id(headers: Headers) -> str:

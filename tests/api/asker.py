@@ -27,11 +27,12 @@ def bearer(key: str) -> tuple[bytes, bytes]:
 
 def a_request(method: str, path: str, query: str = "", headers: Headers = ()) -> Scope:
     return {
+        "http_version": "1.1",
         "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": headers,
+        "headers": [(b"host", b"x"), *headers],
     }
 
 

@@ -125,3 +125,19 @@ def test_what_is_no_http_is_a_problem_too(platform: Platform, request_bytes: byt
     response = raw(platform.url, request_bytes)
     assert wrong_fields(response) == [""]
     assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "host", ["", "Host: x\r\nHost: x\r\n", "Host: x y\r\n", "Host: x/healthz\r\n", "Host: me@x\r\n"]
+)
+def test_a_request_names_its_host_once(platform: Platform, host: str) -> None:
+    response = raw(platform.url, f"GET /healthz HTTP/1.1\r\n{host}Connection: close\r\n\r\n".encode())
+    assert wrong_fields(response) == ["Host"]
+
+
+@pytest.mark.parametrize(
+    ("version", "host"),
+    [("1.1", "Host:\r\n"), ("1.1", "Host: [::1]:8000\r\n"), ("1.1", "Host: a-b.example:80\r\n"), ("1.0", "")],
+)
+def test_any_host_will_do(platform: Platform, version: str, host: str) -> None:
+    done(raw(platform.url, f"GET /healthz HTTP/{version}\r\n{host}Connection: close\r\n\r\n".encode()))
