@@ -31,6 +31,9 @@ MAX_WAITING_REQUESTS = 32
 
 MAX_HEAD_BYTES = 65_536
 HEAD_SECONDS = 30
+IDLE_SECONDS = 75
+"""A connection is kept for so long after an answer: a load balancer that sends a request while we close gets no answer,
+so it must be the one that closes, after the 60 seconds that most of them have."""
 LAST_ANSWER_SECONDS = 30
 """A client that has ended its side of the connection is answered if that begins within so long: it may have gone."""
 PIECE_BYTES = 16_384
@@ -237,6 +240,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )

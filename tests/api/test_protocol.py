@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.http import server
-from api.http.server import MAX_HEAD_BYTES, MAX_WAITING_REQUESTS, PIECE_BYTES, Protocol
+from api.http.server import MAX_HEAD_BYTES, MAX_WAITING_REQUESTS, PIECE_BYTES, Protocol, Server, say_where
 from tests.local import run
 
 REQUEST = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -288,6 +289,15 @@ def test_a_head_that_is_not_read_yet_is_not_late() -> None:
         assert not connection.is_open
 
     connected(story)
+
+
+# -- idle connections --------------------------------------------------------------------------------------------------
+
+
+def test_a_load_balancer_closes_an_idle_connection_first() -> None:
+    of_balancers = 60
+    ours = Server(Starlette(), host="127.0.0.1", port=0, refuse=lambda: None, listening=say_where)
+    assert of_balancers + 10 < ours.config.timeout_keep_alive < 2 * of_balancers
 
 
 # -- answers of unknown length -----------------------------------------------------------------------------------------
