@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from api.http.problems import RETRY_AFTER_SECONDS, STATUSES, NotJson, RateLimited, TooLarge
+from api.http.problems import RETRY_AFTER_SECONDS, STATUSES, HeadTooLarge, NotJson, RateLimited, TooLarge
 from api.http.route import Route, Subject
 from api.http.schemas.base import Answer, Request
 from api.http.schemas.common import DryRun, Problem, Shortage, VersionProblem, WrongRequest
@@ -225,7 +225,8 @@ def _answers(route: Route) -> Mapping[int, Json]:
     answers: dict[int, Json] = dict(_successes(route))
     for status, refusals in _by_status(refusals_of(route)):
         single = len(refusals) == 1
-        answers[status] = _response_ref(refusals[0]) if single else _problem(status, refusals)
+        answers[status] = _response_ref(refusals[0].__name__) if single else _problem(status, refusals)
+    answers[HTTPStatus.INTERNAL_SERVER_ERROR] = _response_ref(_UNFORESEEN)
     return answers
 
 
@@ -273,7 +274,7 @@ def _dry_run(answer: type[Answer]) -> Json:
 
 def refusals_of(route: Route) -> tuple[type[Refusal], ...]:
     """Everything that a route may be refused for: its own refusals, and those of every route of its kind."""
-    found: list[type[Refusal]] = [InvalidRequest]
+    found: list[type[Refusal]] = [InvalidRequest, HeadTooLarge]
     if route.roles:
         found += [NotAuthenticated, Forbidden, RateLimited, Unavailable]
     if "{" in route.path:
@@ -295,12 +296,22 @@ def _by_status(refusals: Iterable[type[Refusal]]) -> Iterator[tuple[HTTPStatus, 
 
 
 def _responses(routes: Sequence[Route]) -> Iterator[tuple[str, Json]]:
-    """The problems that have but one cause in some route, under its name."""
+    """The problems that have but one cause in some route, under its name, and the one that nobody foresaw."""
     by_status = [each for route in routes for each in _by_status(refusals_of(route))]
     alone = {refusals[0] for _, refusals in by_status if len(refusals) == 1}
     for refusal, status in STATUSES.items():
         if refusal in alone:
             yield refusal.__name__, _problem(status, [refusal])
+    yield _UNFORESEEN, _unforeseen()
+
+
+_UNFORESEEN = "Unforeseen"
+
+
+def _unforeseen() -> Json:
+    """Of an error of ours: nobody knows whether it will be over soon."""
+    said = _problem(HTTPStatus.INTERNAL_SERVER_ERROR, [Unavailable])
+    return {**said, "headers": _header_refs(["X-Request-Id"])}
 
 
 def _problem(status: HTTPStatus, refusals: Sequence[type[Refusal]]) -> Json:
@@ -365,8 +376,8 @@ def _ref(model: type[BaseModel]) -> Json:
     return {"$ref": _SCHEMAS + model.__name__}
 
 
-def _response_ref(refusal: type[Refusal]) -> Json:
-    return {"$ref": f"#/components/responses/{refusal.__name__}"}
+def _response_ref(name: str) -> Json:
+    return {"$ref": f"#/components/responses/{name}"}
 
 
 def _header_refs(names: Iterable[str]) -> Json:

@@ -15,7 +15,7 @@ import api
 import domain
 from api.http.openapi import VERSION, refusals_of
 from api.http.openapi import document as make_document
-from api.http.problems import RETRY_AFTER_SECONDS, STATUSES
+from api.http.problems import RETRY_AFTER_SECONDS, STATUSES, unforeseen
 from api.http.route import Route
 from api.http.routes import ROUTES, WITHOUT_SANDBOX
 from api.http.schemas.base import read_json
@@ -25,7 +25,7 @@ from domain.job.feedback import MAX_FILE_REFERENCE, MAX_FILES, MAX_TEXT, MAX_TEX
 from domain.job.terms import InputType
 from domain.job.validity import CAPTURE_SHAPES, FILTER_SHAPES, QUESTION_SHAPES, TECH_VALUES
 from domain.money import MAX_HOLD_CENTS
-from tests.api.server import ANSWERS, ROOT, Client, Json, Platform, Unchanged, done
+from tests.api.server import ANSWERS, ROOT, Client, Json, Platform, Unchanged, done, refused
 from tests.api.test_http_reconciliations import unknown_charge
 
 CODES = [
@@ -133,8 +133,8 @@ def test_commands_take_a_key_and_where_they_are_about_a_job_its_version(document
 def test_an_operation_tells_every_refusal_that_it_can_give(document: Json, route: Route) -> None:
     responses = document["paths"][route.path][route.method.lower()]["responses"]
     told = {int(status) for status in responses if int(status) >= 400}
-    assert told == {int(STATUSES[refusal]) for refusal in refusals_of(route)}
-    assert 400 in told
+    assert told == {500, *(int(STATUSES[refusal]) for refusal in refusals_of(route))}
+    assert {400, 431} <= told
     assert ({401, 403, 429, 503} <= told) is bool(route.roles)
     assert ({413, 415} <= told) is (route.body is not None)
     assert ({409, 422} <= told) is route.is_command
@@ -421,6 +421,15 @@ def test_every_status_with_which_one_may_have_to_come_back_later_tells_the_heade
         if refusal in RETRY_AFTER_SECONDS:
             response = platform.contract.resolved(responses[str(int(STATUSES[refusal]))])
             assert "Retry-After" in response["headers"], refusal.code
+
+
+def test_what_any_request_can_be_answered_is_told(platform: Platform, document: Json) -> None:
+    status, body = unforeseen("x")
+    failed = platform.contract.resolved(document["paths"]["/healthz"]["get"]["responses"][str(int(status))])
+    platform.contract.check_value(failed["content"]["application/problem+json"]["schema"], body)
+    assert set(failed["headers"]) == {"X-Request-Id"}
+    asked = platform.http.get("/healthz", headers={"x-long": "x" * 100_000})
+    refused(asked, 431, "head_too_large")
 
 
 def test_feedback_is_any_json_that_a_question_takes(platform: Platform) -> None:
