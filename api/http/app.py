@@ -445,15 +445,17 @@ def _noted(text: str) -> str:
 
 
 def _query_pairs(scope: Scope) -> list[tuple[str, str]]:
+    """The parameters. What is no UTF-8 in one of them is escaped: it is told with whatever else is wrong."""
     raw: bytes = scope["query_string"]
     if not raw:
         return []
     if len(raw) > MAX_QUERY_BYTES:
         raise invalid("?", f"must be at most {MAX_QUERY_BYTES} bytes")
+    text = raw.decode("ascii", "surrogateescape")
     try:
-        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        return parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_PARAMETERS)
     except ValueError:
-        raise invalid("?", f"must be percent-encoded UTF-8 with at most {MAX_PARAMETERS} parameters") from None
+        raise invalid("?", f"must have at most {MAX_PARAMETERS} parameters") from None
 
 
 def _header(asked: _Asked, name: bytes, read: Callable[[bytes], Any]) -> Any:

@@ -200,15 +200,23 @@ def test_wrong_fields_have_sentences_that_say_what_to_do(owner: Client) -> None:
     [
         ("limit=1&limit=2", "?limit"),
         ("Limit=1", "?Limit"),
-        ("limit=%ff", "?"),
+        ("limit=%ff", "?limit"),
+        ("%ff=1", "?"),
+        ("cursor=%ed%a0%80", "?cursor"),
         ("limit=1%00", "?limit"),
         ("&".join(f"x{n}=1" for n in range(51)), "?"),
         ("x=" + "1" * 8_200, "?"),
     ],
-    ids=["twice", "case", "not UTF-8", "U+0000", "51 parameters", "8 KiB"],
+    ids=["twice", "case", "not UTF-8", "its name is not", "half a pair", "U+0000", "51 parameters", "8 KiB"],
 )
 def test_a_query_that_could_mean_two_things_is_refused(owner: Client, query: str, pointer: str) -> None:
     assert wrong_fields(owner.get(f"/jobs?{query}")) == [pointer]
+
+
+def test_what_is_no_utf_8_is_told_with_all_that_is_wrong(owner: Client) -> None:
+    assert wrong_fields(owner.get("/jobs?status=%ff&limit=0&x%ff=1")) == ["?", "?limit", "?status"]
+    response = owner.post("/jobs?dryRun=%ff", {**a_job(), "title": 5}, headers={"if-match": "7"})
+    assert wrong_fields(response) == ["/title", "?dryRun", "If-Match"]
 
 
 @pytest.mark.parametrize("path", ["/healthz?a=1", "/openapi.json?a=1"])

@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 _PLAIN_INTEGER = re.compile("0|[1-9][0-9]{0,17}")
-_LOST_PLUS = re.compile("[0-9] [0-9]{2}:[0-9]{2}$")
-"""The end of a time whose + was read as a space, as a query's is unless it is escaped."""
+_NO_UTF_8 = re.compile("[\udc80-\udcff]")
+"""What an escaped query has for bytes that are none."""
 LARGE_BYTES = 16_384
 _BOOLEANS = {"true": True, "false": False}
 
@@ -128,15 +128,17 @@ def _query_problems(known: Container[str], pairs: Sequence[tuple[str, str]]) -> 
     """What is wrong with the parameters before any is looked at by itself."""
     for name, times in Counter(name for name, _ in pairs).items():
         if name not in known:
-            shown = name if len(name) <= MAX_NAME else ""
+            shown = name if len(name) <= MAX_NAME and not _NO_UTF_8.search(name) else ""
             yield FieldProblem(f"?{shown}", "is not a known parameter; remove it")
         elif times > 1:
             yield FieldProblem(f"?{name}", "must be given once")
     for name, text in pairs:
+        if name not in known:
+            continue
         if "\0" in text:
-            yield FieldProblem(f"?{name[:MAX_NAME]}", "must not contain the character U+0000")
-        elif name in known and _LOST_PLUS.search(text):
-            yield FieldProblem(f"?{name}", "has a space before its offset: write + as %2B in a query")
+            yield FieldProblem(f"?{name}", "must not contain the character U+0000")
+        elif _NO_UTF_8.search(text):
+            yield FieldProblem(f"?{name}", "must be UTF-8, percent-encoded")
 
 
 @cache
