@@ -60,7 +60,7 @@ BODY_SECONDS = 30
 DRAINED_BYTES = 16 * MAX_BODY_BYTES
 DRAIN_SECONDS = 2
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
-_IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_IDEMPOTENCY_KEY = re.compile(rb'([!#-~][!-~]{0,254})|"([!#-~]{1,255})"')
 _ETAG = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
 _UUID = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
@@ -473,11 +473,10 @@ def _header(asked: _Asked, name: bytes, read: Callable[[bytes], Any]) -> Any:
 
 
 def _idempotency_key(raw: bytes) -> bytes:
-    if len(raw) >= 2 and raw[:1] == raw[-1:] == b'"':
-        raw = raw[1:-1]
-    if not _IDEMPOTENCY_KEY.fullmatch(raw):
+    match = _IDEMPOTENCY_KEY.fullmatch(raw)
+    if match is None:
         raise ValueError("must be 1 to 255 visible ASCII characters, bare or in double quotes")
-    return raw
+    return match[1] or match[2]
 
 
 def _version(raw: bytes) -> int | None:

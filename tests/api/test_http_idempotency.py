@@ -1,11 +1,13 @@
 """Idempotency keys: what was done once is answered alike for days, and nothing is done twice."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.http.openapi import PARAMETERS
 from tests.api.server import (
     SLOT_CENTS,
     Client,
@@ -25,6 +27,7 @@ from tests.api.server import (
 from tests.local import stored_bytes
 from tests.program import create_key, tallyhold
 
+PATTERN = PARAMETERS["Idempotency-Key"]["schema"]["pattern"]
 KEPT_HEADERS = ("content-type", "content-length", "location", "etag")
 
 
@@ -184,9 +187,19 @@ def test_a_key_that_was_issued_is_not_shown_again(platform: Platform, operator: 
     assert done(again, 201) == {**first, "key": None}
 
 
-@pytest.mark.parametrize("key", ["x", "x" * 255, '"' + "x" * 255 + '"', "!#$%&'()*+,-./:;<=>?@[]^_`{|}~", '"'])
+@pytest.mark.parametrize("key", ["x", "x" * 255, '"' + "x" * 255 + '"', "!#$%&'()*+,-./:;<=>?@[]^_`{|}~", 'a"'])
 def test_a_key_is_visible_ascii_of_at_most_255(owner: Client, key: str) -> None:
+    assert re.fullmatch(PATTERN, key)
     done(owner.post("/owner/billing/add-credits", {"amountCents": 1}, headers={"idempotency-key": key}), 201)
+
+
+@pytest.mark.parametrize("half", ['"', '"a', '"a"b"'])
+def test_quotes_that_do_not_end_are_refused(owner: Client, half: str) -> None:
+    """It is no other key than the one that somebody forgot to end."""
+    assert not re.fullmatch(PATTERN, half)
+    with Unchanged(owner):
+        response = owner.post("/owner/billing/add-credits", {"amountCents": 1}, headers={"idempotency-key": half})
+        assert wrong_fields(response) == ["Idempotency-Key"]
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, '"' + "x" * 256 + '"', "two words", "tab\tinside", b"\xe9"])
