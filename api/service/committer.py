@@ -625,7 +625,7 @@ class Committer:
         context = work.context
         if work.ends_purchase is not None:
             flush.ended.append((work.ends_purchase, _kept(b"", b"", reply, answer)))
-        if context.scope is not None:
+        if context.scope is not None and answer.is_kept:
             flush.kept[context.scope] = _kept(context.scope, context.fingerprint, reply, answer)
         return reply
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 from uuid import UUID
 
@@ -19,10 +20,10 @@ from api.service.proofs import Proofs
 from api.service.reads import AuditReads, Reads
 from api.service.recent_changes import RecentChanges
 from api.service.reconciliations import Reconciliations
-from api.service.refusals import Overloaded, Unavailable
+from api.service.refusals import IdempotencyInProgress, Overloaded, Unavailable
 from api.service.seals import Seals
 from api.service.tester import proof_hash_of
-from api.service.work import Context, UseCase
+from api.service.work import Answer, Context, UseCase, Work
 from domain.errors import Forbidden, Refusal
 from domain.recorded import SYSTEM
 
@@ -104,6 +105,7 @@ class Service:
         self.changes.on_access_change += [self.key_ring.clear, self.kept_views.clear, seals.forget_cached]
         self._waiting_for_jobs: Watchers = {}
         self._waiting_owners: Watchers = {}
+        self._under_way: set[bytes] = set()
         self._closing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.committer.on_taken_over.append(self.refuse_from_now)
@@ -149,6 +151,28 @@ class Service:
     def command(self, use_case: UseCase, context: Context) -> Awaitable[Reply]:
         """Decide a command and make it durable. Raises its refusal."""
         return self.committer.submit(use_case, context)
+
+    @asynccontextmanager
+    async def once(self, context: Context) -> AsyncIterator[Reply | None]:
+        """For what takes long before its command is decided: a repeat gets its first answer, and null is for the first.
+
+        Raises IdempotencyInProgress while the first is under way in this process, and IdempotencyMismatch.
+        """
+        scope = None if context.dry_run else context.scope
+        if scope is None:
+            yield None
+            return
+        first = await self.command(_look_up, context)
+        if first.replayed:
+            yield first
+            return
+        if scope in self._under_way:
+            raise IdempotencyInProgress("The command with this idempotency key is still at work; ask again.")
+        self._under_way.add(scope)
+        try:
+            yield None
+        finally:
+            self._under_way.remove(scope)
 
     async def catch_up(self) -> None:
         """Before anything is shown: write what is due by now."""
@@ -279,6 +303,11 @@ class Service:
             purchases, after = self.reads.open_purchases(after, OPEN_PURCHASES_AT_ONCE)
             for owner_id, purchase_id, cents in purchases:
                 self.purchases.ask_again(owner_id, purchase_id, cents)
+
+
+def _look_up(_: Work) -> Answer:
+    """Nothing: only a repeat is answered."""
+    return Answer({}, is_kept=False)
 
 
 def _wake(watchers: Watchers, changed: Iterable[UUID] | None = None) -> None:

@@ -35,7 +35,8 @@ class Answer(msgspec.Struct, frozen=True):
     """What a use case answers: a body to be written as JSON, the job's version, the place of what was made.
 
     With ``refusal`` the caller is refused although events were recorded (a wrong proof is counted).
-    ``kept_body`` is the body that a repeat gets where that must differ (a key is shown once).
+    ``kept_body`` is the body that a repeat gets where that must differ (a key is shown once). What was only looked up
+    is not kept for repeats.
     """
 
     body: dict[str, Any]
@@ -44,6 +45,7 @@ class Answer(msgspec.Struct, frozen=True):
     location: str | None = None
     refusal: Refusal | None = None
     kept_body: dict[str, Any] | None = None
+    is_kept: bool = True
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):

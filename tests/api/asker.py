@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 from starlette.types import Message, Scope
 
 from api.http.access_log import AccessLog
@@ -65,6 +67,15 @@ class Asker:
 
         async with asyncio.timeout(SOON_SECONDS):
             await self._endpoint.handle(a_request(method, path, query, self._headers), receive, send)
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def body(self) -> Any:
+        """The JSON that was sent."""
+        return msgspec.json.decode(b"".join(message["body"] for message in self.sent[1:]))
 
     def leave(self) -> None:
         self._gone.set()

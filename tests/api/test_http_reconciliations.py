@@ -13,14 +13,17 @@ import msgspec
 import pytest
 
 from api.service import reconciliations
+from api.service.access import register_with_key
 from api.service.credits import rehearse_purchase
 from api.service.reconciliations import Reconciliations, StatementText, confirm, keep_run, propose
 from api.service.refusals import Overloaded, Unavailable
 from api.store.sql_snapshot import SQLReplays
+from domain.access.events import Role
 from domain.errors import InvalidState
 from domain.recorded import Actor, ActorKind
 from projections.reconcile.period import Period
 from projections.reconcile.statement import COLUMNS
+from tests.api.asker import Asker, bearer
 from tests.api.server import Client, Json, Platform, Unchanged, a_key, done, refused, wrong_fields
 from tests.local import Local, Where, database, query, run
 from tests.simulation.outside import BankLine, camt_053
@@ -243,6 +246,38 @@ def test_commands_go_on_while_a_replay_is_under_way_and_no_second_one_begins(whe
             held.may_go_on.set()
             kept = await under_way
             assert (kept.is_clean, kept.position) == (True, 0), "as of when it began"
+
+    run(story())
+
+
+def test_a_repeat_waits_for_the_first_and_nothing_is_replayed_for_it(where: Where) -> None:
+    held = Held(where)
+
+    async def story() -> None:
+        async with Local(where) as local:
+            issued = msgspec.json.decode((await local.ask(register_with_key(Role.OPERATOR, "Pat"))).body)
+            local.service.reconciliations = Reconciliations(held, local.service.committer.now, lambda: False)
+
+            def asked(key: bytes, body: bytes = b"{}") -> tuple[Asker, asyncio.Task[None]]:
+                headers = (b"content-type", b"application/json"), (b"idempotency-key", key)
+                asker = Asker(local, bearer(issued["key"]), *headers)
+                return asker, asyncio.create_task(asker.ask("POST", "/operator/reconciliations", body=body))
+
+            first, under_way = asked(b"once")
+            assert await asyncio.to_thread(held.began.wait, 30)
+            for key, status, code in ((b"once", 409, "idempotency_in_progress"), (b"another", 503, "overloaded")):
+                refused_one, ended = asked(key)
+                await ended
+                assert (refused_one.status, refused_one.body["code"]) == (status, code)
+            held.may_go_on.set()
+            await under_way
+            held.began.clear()
+            for key, body, status in ((b"once", b"{}", 201), (b"once", b'{"timezone":"Asia/Tokyo"}', 422)):
+                again, ended = asked(key, body)
+                await ended
+                assert again.status == status
+                assert status != 201 or again.body == first.body
+            assert not held.began.is_set()
 
     run(story())
 

@@ -36,8 +36,11 @@ async def _run(call: Call) -> Reply:
     if wrong := [e.FieldProblem(f"/{name}", problem) for name, problem in period.problems(now)]:
         raise e.InvalidRequest(wrong)
     statements = [StatementText(one.name, one.content) for one in body.statements or ()]
-    run = await call.service.reconciliations.run(period, statements, timezone)
-    return await call.command(keep_run(new_id(), run))
+    async with call.service.once(call.context) as first:
+        if first is not None:
+            return first
+        run = await call.service.reconciliations.run(period, statements, timezone)
+        return await call.command(keep_run(new_id(), run))
 
 
 async def _list(call: Call) -> Shown:
