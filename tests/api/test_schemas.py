@@ -712,6 +712,7 @@ WRONG_QUERIES: list[tuple[type[Request], list[tuple[str, str]], dict[str, str]]]
     (common.CommandQuery, [("dryRun", "True")], {"?dryRun": "must be true or false"}),
     (jobs.WaitQuery, [("timeoutMs", "86400001")], {"?timeoutMs": "must be an integer from 0 to 86400000"}),
     (money.LedgerQuery, [("from", "1736931600")], {"?from": TIME}),
+    (money.LedgerQuery, [("from", "2025-01-15T09:00:00 01:00")], {"?from": TIME + "; a + is written %2B here"}),
     (money.LedgerQuery, [("jobId", "1")], {"?jobId": "must be a UUID"}),
 ]
 

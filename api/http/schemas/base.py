@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _PLAIN_INTEGER = re.compile("0|[1-9][0-9]{0,17}")
+_LOST_PLUS = re.compile(" [0-9]{2}:?[0-9]{2}$")
 _NO_UTF_8 = re.compile("[\udc80-\udcff]")
 """What an escaped query has for bytes that are none."""
 LARGE_BYTES = 16_384
@@ -117,11 +118,17 @@ def validate_query(model: type[M], pairs: Sequence[tuple[str, str]]) -> M:
     try:
         request = model.__pydantic_validator__.validate_python(values)
     except ValidationError as error:
-        wrong = [FieldProblem(f"?{each.pointer[1:]}", each.detail) for each in problems(model, error)]
+        wrong = [_of_query(each, values.get(each.pointer[1:])) for each in problems(model, error)]
         raise _every_problem([*found, *wrong]) from None
     if found:
         raise _every_problem(found)
     return request  # type: ignore[no-any-return]
+
+
+def _of_query(problem: FieldProblem, given: object) -> FieldProblem:
+    """A problem with a parameter. The + of an offset is a space in a query, where it is not encoded."""
+    hint = "; a + is written %2B here" if isinstance(given, str) and _LOST_PLUS.search(given) else ""
+    return FieldProblem(f"?{problem.pointer[1:]}", problem.detail + hint)
 
 
 def _query_problems(known: Container[str], pairs: Sequence[tuple[str, str]]) -> Iterator[FieldProblem]:
