@@ -55,6 +55,8 @@ class Protocol(HttpToolsProtocol):
     """While the parser is told again how long the body of a request is that it has left."""
     _takes_more = True
     """False once the connection ends with the answer to the last request that came; what comes after it is not read."""
+    _answered: RequestResponseCycle | None = None
+    """The request that is being answered, or was last; others may have come after it."""
     _gone_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,6 +65,9 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._answered is not None:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         self._end_head()
         if self._gone_timer is not None:
             self._gone_timer.cancel()
@@ -76,7 +81,7 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def _seems_gone(self) -> None:
-        if not self.cycle.response_started:
+        if self._answered is not None and not self._answered.response_started:
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -134,6 +139,7 @@ class Protocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
         super()._start_asgi_task(cycle, _without_chunks(cycle, app) if cycle.scope["http_version"] < "1.1" else app)
 
     def on_message_complete(self) -> None:

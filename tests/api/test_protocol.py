@@ -110,6 +110,15 @@ class Reader(Connection):
         await self._answer(send)
 
 
+class Waiter(Connection):
+    """Requests wait until their client has gone."""
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.asked.append(scope["path"])
+
+
 class Streamer(Connection):
     """The answer comes in pieces, and nobody knows beforehand how many."""
 
@@ -298,6 +307,22 @@ def test_a_load_balancer_closes_an_idle_connection_first() -> None:
     of_balancers = 60
     ours = Server(Starlette(), host="127.0.0.1", port=0, refuse=lambda: None, listening=say_where)
     assert of_balancers + 10 < ours.config.timeout_keep_alive < 2 * of_balancers
+
+
+# -- a client that has gone --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_whatever_waits_behind_it_a_request_learns_that_its_client_has_gone(requests: int) -> None:
+    async def story(connection: Waiter) -> None:
+        connection.comes(REQUEST * requests)
+        await asyncio.sleep(0)
+        assert connection.asked == []
+        async with asyncio.timeout(10):
+            await connection.end()
+        assert connection.asked == ["/x"]
+
+    connected(story, Waiter)
 
 
 # -- answers of unknown length -----------------------------------------------------------------------------------------
