@@ -34,6 +34,8 @@ HEAD_SECONDS = 30
 IDLE_SECONDS = 75
 """A connection is kept for so long after an answer: a load balancer that sends a request while we close gets no answer,
 so it must be the one that closes, after the 60 seconds that most of them have."""
+UNTAKEN_SECONDS = 120
+"""Of an answer that waits to be sent, something has to be taken in within so long."""
 LAST_ANSWER_SECONDS = 30
 """A client that has ended its side of the connection is answered if that begins within so long: it may have gone."""
 PIECE_BYTES = 16_384
@@ -45,7 +47,7 @@ class Protocol(HttpToolsProtocol):
 
     Takes no offer of another protocol, and reads on in this one: the parser would leave the body to the other.
     Bounds what a client may have us keep for it: the head of a request in size and time, and the requests that wait
-    for those before them on their connection.
+    for those before them on their connection. Ends a connection on which nobody takes in the answer.
     """
 
     _head_bytes: int | None = None
@@ -58,6 +60,7 @@ class Protocol(HttpToolsProtocol):
     _answered: RequestResponseCycle | None = None
     """The request that is being answered, or was last; others may have come after it."""
     _gone_timer: asyncio.TimerHandle | None = None
+    _untaken_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,8 +72,31 @@ class Protocol(HttpToolsProtocol):
             self._answered.disconnected = True
             self._answered.message_event.set()
         self._end_head()
+        self._end_untaken()
         if self._gone_timer is not None:
             self._gone_timer.cancel()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._limit_untaken()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_untaken()
+
+    def _limit_untaken(self) -> None:
+        size = self.transport.get_write_buffer_size()
+        self._untaken_timer = self.loop.call_later(UNTAKEN_SECONDS, self._still_untaken, size)
+
+    def _end_untaken(self) -> None:
+        if self._untaken_timer is not None:
+            self._untaken_timer.cancel()
+
+    def _still_untaken(self, size: int) -> None:
+        if self.transport.get_write_buffer_size() < size:
+            self._limit_untaken()
+        else:
+            self.transport.abort()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether the connection stays open for answers: one who has nothing more to ask may still listen."""

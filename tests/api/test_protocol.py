@@ -30,12 +30,19 @@ class Transport(asyncio.Transport):
         self.written = b""
         self.closed = False
         self.reads = True
+        self.untaken = 0
 
     def write(self, data: Any) -> None:
         self.written += data
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.untaken
 
     def is_closing(self) -> bool:
         return self.closed
@@ -76,6 +83,14 @@ class Connection:
         """The client has nothing more to say."""
         if not self._protocol.eof_received():
             self.transport.close()
+
+    def takes_in(self, left: int) -> None:
+        """The client takes in all but so much of what waits. Transports tell when that is much, and when it is not."""
+        was, self.transport.untaken = self.transport.untaken, left
+        if was < 65_536 <= left:
+            self._protocol.pause_writing()
+        elif was >= 16_384 > left:
+            self._protocol.resume_writing()
 
     async def answer(self, requests: int = 1) -> None:
         for _ in range(requests):
@@ -323,6 +338,33 @@ def test_whatever_waits_behind_it_a_request_learns_that_its_client_has_gone(requ
         assert connection.asked == ["/x"]
 
     connected(story, Waiter)
+
+
+# -- answers that nobody takes in --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left", "is_open"),
+    [
+        ((99_999, 99_999, 99_999), False),
+        ((99_999, 90_000, 80_000), True),
+        ((99_999, 0, 0), True),
+        ((99_999, 0, 99_999), True),
+    ],
+    ids=["nothing", "slowly", "all", "all of one"],
+)
+def test_an_answer_of_which_nothing_is_taken_in_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, left: tuple[int, ...], is_open: bool
+) -> None:
+    monkeypatch.setattr(server, "UNTAKEN_SECONDS", 0.1)
+
+    async def story(connection: Connection) -> None:
+        for size in left:
+            connection.takes_in(size)
+            await asyncio.sleep(0.07)
+        assert connection.is_open is is_open
+
+    connected(story)
 
 
 # -- answers of unknown length -----------------------------------------------------------------------------------------
