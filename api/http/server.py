@@ -215,8 +215,9 @@ class Protocol(HttpToolsProtocol):
         log.warning("a request could not be read: %s", refusal.detail, extra={"requestId": request_id})
         status, said = problem(refusal, request_id)
         body = msgspec.json.encode(said)
+        always = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in self.server_state.default_headers)
         head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n{always}"
             "content-type: application/problem+json\r\n"
             f"x-request-id: {request_id}\r\n"
             "cache-control: no-store\r\n"

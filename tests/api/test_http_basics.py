@@ -125,6 +125,7 @@ def test_what_is_no_http_is_a_problem_too(platform: Platform, request_bytes: byt
     response = raw(platform.url, request_bytes)
     assert wrong_fields(response) == [""]
     assert response.headers["cache-control"] == "no-store"
+    assert response.headers["date"]
 
 
 @pytest.mark.parametrize(
