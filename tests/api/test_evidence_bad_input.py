@@ -30,7 +30,7 @@ def said(response: Any) -> list[tuple[str, str]]:
 
 def test_a_plus_that_the_query_lost_is_told_so(owner: Client) -> None:
     """An unescaped + is a space in a query; the time looks right to who sent it."""
-    lost = [(f"?{name}", "has a space before its offset: write + as %2B in a query") for name in ("asOf", "to")]
+    lost = [(f"?{name}", ZONE + "; a + is written %2B here") for name in ("asOf", "to")]
     response = owner.get("/owner/ledger?asOf=2025-01-15T09:00:00+01:00&to=2025-01-15T09:00:00.5+00:00")
     assert said(response) == lost
     done(owner.get("/owner/ledger?asOf=2025-01-15T09:00:00%2B01:00"))
