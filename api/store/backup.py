@@ -44,9 +44,9 @@ def copy_sqlite(source: Path, file: Path, *, to_serve: bool = False) -> int:
 def _vacuum(original: sqlite3.Connection, made: Path) -> None:
     """In a thread: this one hears signals only between two statements of Python, and the copy may take minutes."""
     with ThreadPoolExecutor(1) as thread:
-        copying = thread.submit(original.execute, "VACUUM INTO ?", (str(made),))
+        thread.submit(int).result()  # a signal amid the thread's start would leave it, and what it does, behind
         try:
-            copying.result()
+            thread.submit(original.execute, "VACUUM INTO ?", (str(made),)).result()
         finally:
             original.interrupt()
 

@@ -44,9 +44,22 @@ def connect(*arguments, **options):
     return connection
 
 backup.sqlite3 = types.SimpleNamespace(**{**vars(sqlite3), "connect": connect})
-main()
 """
-"""The program, in which SQLite takes long for the statement that copies a database."""
+"""SQLite takes long for the statement that copies a database."""
+
+ENDED_AT_A_START = """
+import os, signal, threading
+
+begin = threading.Thread.start
+
+def start(thread):
+    begin(thread)
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread.start = start
+"""
+"""The signal comes when a thread has begun, and who starts it does not know it yet."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -59,7 +72,7 @@ main()
             STOPPED_AT.format(place="event_log.check_whole"),
             ("export", "journal", "--format", "csv", "--out", "copy.csv"),
         ),
-        (SLOW_COPY, ("backup", "copy.sqlite")),
+        (SLOW_COPY + "main()", ("backup", "copy.sqlite")),
     ],
     ids=["rebuild", "backup", "export", "copying"],
 )
@@ -89,6 +102,30 @@ def test_what_was_begun_is_cleared_away(
     assert said == ""
     assert not list(tmp_path.glob("*copy*"))
     assert query(database, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'rebuilt%'") == [(0,)]
+
+
+def test_a_copy_that_is_ended_as_its_thread_begins_is_cleared_away(tmp_path: Path) -> None:
+    database = tmp_path / "a.sqlite"
+    issue_keys(database, {"Olga": Role.OWNER})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            SLOW_COPY + ENDED_AT_A_START + "main()",
+            "backup",
+            "copy.sqlite",
+            "--db",
+            url_of(database),
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+    assert not list(tmp_path.glob("*copy*"))
 
 
 def test_a_terminal_that_hangs_up_ends_a_server_in_peace(tmp_path: Path) -> None:
