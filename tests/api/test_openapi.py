@@ -69,8 +69,8 @@ CODES = [
 
 
 @pytest.fixture(scope="module")
-def document(platform: Platform) -> Json:
-    return platform.contract.document
+def document(platform_on_sqlite: Platform) -> Json:
+    return platform_on_sqlite.contract.document
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
@@ -85,6 +85,10 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 def test_the_document_is_valid(document: Json) -> None:
     validate(document)
     assert document["openapi"] == "3.1.0"
+
+
+def test_the_document_is_the_same_on_each_kind_of_database(document: Json, platform_on_postgres: Platform) -> None:
+    assert platform_on_postgres.contract.document == document
 
 
 def test_the_document_without_the_sandbox_is_valid_and_the_same_but_for_it(document: Json) -> None:
