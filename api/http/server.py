@@ -61,6 +61,7 @@ class Protocol(HttpToolsProtocol):
     """The request that is being answered, or was last; others may have come after it."""
     _gone_timer: asyncio.TimerHandle | None = None
     _untaken_timer: asyncio.TimerHandle | None = None
+    _is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -68,9 +69,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._answered is not None:
-            self._answered.disconnected = True
-            self._answered.message_event.set()
+        self._is_lost = True
+        self._nobody_listens()
         self._end_head()
         self._end_untaken()
         if self._gone_timer is not None:
@@ -82,9 +82,22 @@ class Protocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._end_untaken()
+        if not self.transport.is_closing():  # else what is left has to be taken in too
+            self._end_untaken()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing():
+            self._close()
+
+    def _close(self) -> None:
+        """End the connection once what was written is taken in, or too long nothing of it."""
+        self.transport.close()
+        self._limit_untaken()
 
     def _limit_untaken(self) -> None:
+        self._end_untaken()
+        if self._is_lost:
+            return
         size = self.transport.get_write_buffer_size()
         self._untaken_timer = self.loop.call_later(UNTAKEN_SECONDS, self._still_untaken, size)
 
@@ -108,7 +121,13 @@ class Protocol(HttpToolsProtocol):
 
     def _seems_gone(self) -> None:
         if self._answered is not None and not self._answered.response_started:
-            self.transport.close()
+            self._close()
+
+    def _nobody_listens(self) -> None:
+        """Whoever answers is told so, and what it says from now on goes nowhere."""
+        if self._answered is not None:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         for begin in range(0, len(data), PIECE_BYTES):
@@ -126,7 +145,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(invalid("", "is not HTTP: its first line, a header or its framing is wrong"))
             return
         if len(self.pipeline) > MAX_WAITING_REQUESTS:
-            self.transport.close()
+            self._close()
         elif self._head_bytes is not None:
             self._head_bytes += len(piece)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -174,7 +193,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.pipeline:
+        if self.transport.is_closing():
+            self._limit_untaken()
+        elif self.pipeline:
             self.flow.pause_reading()  # what was read already comes first
 
     def _is_idle(self) -> bool:
@@ -194,13 +215,14 @@ class Protocol(HttpToolsProtocol):
         if self.flow.read_paused:  # it could not come
             self._limit_head()
         else:
-            self.transport.close()
+            self._close()
 
     def _refuse(self, refusal: Refusal) -> None:
         """Say what is wrong with what came last, where nobody can take that for the answer to an earlier request."""
         if self._is_idle() or (self.cycle.more_body and not self.cycle.response_started and not self.pipeline):
             self._write(refusal)
-            self.transport.close()
+            self._nobody_listens()
+            self._close()
         else:
             self._take_no_more()
 

@@ -29,6 +29,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed = False
+        self.aborted = False
         self.reads = True
         self.untaken = 0
 
@@ -39,7 +40,7 @@ class Transport(asyncio.Transport):
         self.closed = True
 
     def abort(self) -> None:
-        self.closed = True
+        self.closed = self.aborted = True
 
     def get_write_buffer_size(self) -> int:
         return self.untaken
@@ -122,6 +123,13 @@ class Reader(Connection):
             message: Message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.asked.append(f"{scope['method']} {scope['path']} {body.decode()}")
+        await self._answer(send)
+
+
+class Answerer(Connection):
+    """Requests are answered at once, whatever their bodies."""
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answer(send)
 
 
@@ -365,6 +373,36 @@ def test_an_answer_of_which_nothing_is_taken_in_ends_the_connection(
         assert connection.is_open is is_open
 
     connected(story)
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_nor_is_the_end_of_an_answer_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch, goes_on: bool) -> None:
+    """Of which too little is left for a transport to say so."""
+    monkeypatch.setattr(server, "UNTAKEN_SECONDS", 0.1)
+
+    async def story(connection: Connection) -> None:
+        connection.comes(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        connection.takes_in(9_999)
+        await connection.answer()
+        for left in (9_000, 8_000, 7_000, 6_000) if goes_on else (9_999,) * 4:
+            connection.takes_in(left)
+            await asyncio.sleep(0.07)
+        assert not connection.is_open and connection.transport.aborted is not goes_on
+
+    connected(story)
+
+
+def test_who_was_told_that_it_is_no_http_gets_no_other_answer_behind_that() -> None:
+    """The connection may take a while to close, and takes what is written until then."""
+
+    async def story(connection: Answerer) -> None:
+        connection.comes(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert connection.status == 400
+        assert connection.transport.written.count(b"HTTP/1.1") == 1
+
+    connected(story, Answerer)
 
 
 # -- answers of unknown length -----------------------------------------------------------------------------------------
