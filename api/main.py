@@ -1,7 +1,6 @@
 """The entry point of the program `tallyhold`: which commands there are. What each does is in ``api.program``."""
 
 import multiprocessing
-import os
 import signal
 import sys
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from api.program.groups import Commands, Listed, group
-from api.signals import hangups_are_ignored
+from api.signals import forget_output, hangups_are_ignored
 
 COMMANDS: Commands = {
     "serve": Listed("api.program.serving:serve", "Serve the HTTP API."),
@@ -80,7 +79,7 @@ def main() -> None:
     try:
         app()
     except OSError as error:  # each command tells its own: this is help, or the version
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the rest would be tried again
+        forget_output()
         print(f"tallyhold: Standard output cannot be written: {error.strerror}.", file=sys.stderr)
         raise SystemExit(1) from None
 

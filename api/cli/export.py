@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
+from api.signals import forget_output
 from projections.export.beancount import beancount
 from projections.export.hledger import hledger
 from projections.export.rows import journal_csv
@@ -105,4 +106,4 @@ def _standard_output() -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()

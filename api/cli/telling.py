@@ -16,6 +16,7 @@ from rich.text import Text
 
 from api.cli.books import Books, Entry
 from api.cli.story import Exchange
+from api.signals import forget_output
 from domain.access import events as access
 from domain.catalogue import NAMES
 from domain.credits import events as credits
@@ -80,7 +81,7 @@ class _Listened(Console):
     """Whoever reads the story may stop reading: then it ends, and nothing has failed."""
 
     def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         raise SystemExit(0)
 
 
