@@ -61,7 +61,6 @@ class Protocol(HttpToolsProtocol):
     """The request that is being answered, or was last; others may have come after it."""
     _gone_timer: asyncio.TimerHandle | None = None
     _untaken_timer: asyncio.TimerHandle | None = None
-    _is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,7 +68,6 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._is_lost = True
         self._nobody_listens()
         self._end_head()
         self._end_untaken()
@@ -96,8 +94,6 @@ class Protocol(HttpToolsProtocol):
 
     def _limit_untaken(self) -> None:
         self._end_untaken()
-        if self._is_lost:
-            return
         size = self.transport.get_write_buffer_size()
         self._untaken_timer = self.loop.call_later(UNTAKEN_SECONDS, self._still_untaken, size)
 
