@@ -1,6 +1,7 @@
 """Who waits for events of the own is woken by these, and rests while others have theirs."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -44,6 +45,15 @@ async def post(local: Local, owner_id: UUID) -> UUID:
 
 async def pause(local: Local, job_id: UUID) -> None:
     await local.ask(command_job(job_id, PauseJob(), status_body))
+
+
+async def heard(local: Local, who: Key, happens: Coroutine[Any, Any, None]) -> list[str]:
+    """The types of the events of which somebody who waits hears at once when something happens."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        waiting = asyncio.create_task(feed(local, who, 60_000))
+        await asyncio.sleep(0.1)
+        await happens
+        return [event["type"] for event in (await waiting)["data"]]
 
 
 @pytest.fixture
@@ -95,11 +105,25 @@ def test_who_waits_hears_at_once_of_the_own(
             owner, writes = people["Olga"], other if elsewhere else local
             await buy(local, owner.id)
             job_id = await post(local, owner.id)
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                waiting = asyncio.create_task(feed(local, owner, 60_000))
-                await asyncio.sleep(0.1)
-                await (pause(writes, job_id) if of_job else buy(writes, owner.id))
-                assert [event["type"] for event in (await waiting)["data"]] == types
+            happens = pause(writes, job_id) if of_job else buy(writes, owner.id)
+            assert await heard(local, owner, happens) == types
+            await local.service.close()
+
+    run(story())
+
+
+def hears_of_a_pause(
+    where: Where, owner: Key, monkeypatch: pytest.MonkeyPatch, owners_of: Callable[[object], None]
+) -> None:
+    """Though owners are looked up in another way."""
+
+    async def story() -> None:
+        async with Local(where) as local:
+            await local.service.start()
+            await buy(local, owner.id)
+            job_id = await post(local, owner.id)
+            monkeypatch.setattr(local.reads, "owners_of", owners_of)
+            assert await heard(local, owner, pause(local, job_id)) == ["job.paused"]
             await local.service.close()
 
     run(story())
@@ -111,21 +135,7 @@ def test_who_waits_looks_when_nobody_can_tell_whose_it_was(
     def fails(_: object) -> None:
         raise StoreFailed("It was there a moment ago.")
 
-    async def story() -> None:
-        async with Local(where) as local:
-            await local.service.start()
-            owner = people["Olga"]
-            await buy(local, owner.id)
-            job_id = await post(local, owner.id)
-            monkeypatch.setattr(local.reads, "owners_of", fails)
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                waiting = asyncio.create_task(feed(local, owner, 60_000))
-                await asyncio.sleep(0.1)
-                await pause(local, job_id)
-                assert [event["type"] for event in (await waiting)["data"]] == ["job.paused"]
-            await local.service.close()
-
-    run(story())
+    hears_of_a_pause(where, people["Olga"], monkeypatch, fails)
 
 
 def test_who_waits_looks_after_more_than_are_looked_up(
@@ -133,22 +143,7 @@ def test_who_waits_looks_after_more_than_are_looked_up(
 ) -> None:
     monkeypatch.setattr("api.service.service.MAX_LOOKED_UP", 0)
     looked_up: list[object] = []
-
-    async def story() -> None:
-        async with Local(where) as local:
-            await local.service.start()
-            owner = people["Olga"]
-            await buy(local, owner.id)
-            job_id = await post(local, owner.id)
-            monkeypatch.setattr(local.reads, "owners_of", looked_up.append)
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                waiting = asyncio.create_task(feed(local, owner, 60_000))
-                await asyncio.sleep(0.1)
-                await pause(local, job_id)
-                assert [event["type"] for event in (await waiting)["data"]] == ["job.paused"]
-            await local.service.close()
-
-    run(story())
+    hears_of_a_pause(where, people["Olga"], monkeypatch, looked_up.append)
     assert looked_up == []
 
 
